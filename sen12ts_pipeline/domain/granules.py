@@ -1,0 +1,128 @@
+"""Sentinel-2 granules, and scenes: the one granule, with its split datastrips, that serves a tile on a date."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sen12ts_pipeline.domain.lattice import SOUTHERN_FALSE_NORTHING_M, TileId
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Granule:
+    """One Sentinel-2 L2A product: a 110 km MGRS tile of one datatake.
+
+    Attributes
+    ----------
+    datatake_start : datetime
+        UTC start of the datatake, as in the product's name.
+    mgrs : str
+        MGRS tile without the leading T, ``31TDG``.
+    product : str
+        Name without ``.SAFE``.
+    mission : str
+        ``S2A`` to ``S2C``.
+    relative_orbit : int
+        1 to 143.
+    baseline : tuple of int
+        Processing baseline (major, minor), compared as numbers.
+    discriminator : str
+        Last field of the name, a time in most products.
+    datastrip : str
+        Identity of the datastrip; empty if unknown.
+    cloud_percent : float or None
+        Share of cloud among the valid pixels, percent; None if the product does not say.
+    epsg : int
+        326zz or, for southern granules, 327zz.
+    ulx_m, uly_m : float
+        Upper left corner in `epsg`.
+    size_m : float
+        Edge of the square granule, metres.
+    """
+
+    datatake_start: datetime
+    mgrs: str
+    product: str
+    mission: str
+    relative_orbit: int
+    baseline: tuple[int, int]
+    discriminator: str
+    datastrip: str
+    cloud_percent: float | None
+    epsg: int
+    ulx_m: float
+    uly_m: float
+    size_m: float
+
+    @property
+    def north_m(self) -> float:
+        """Northing of the upper edge in the zone's northern system."""
+        return self.uly_m - (SOUTHERN_FALSE_NORTHING_M if self.epsg >= 32700 else 0.0)
+
+    def contains(self, tile: TileId) -> bool:
+        """Whether the whole tile lies in the granule and in its zone."""
+        grid = tile.grid
+        return (
+            self.epsg % 100 == tile.zone
+            and self.ulx_m <= grid.west
+            and grid.east <= self.ulx_m + self.size_m
+            and grid.north <= self.north_m
+            and self.north_m - self.size_m <= grid.south
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scene:
+    """Split datastrips of one granule of one datatake, best first."""
+
+    granules: tuple[Granule, ...]
+
+    @property
+    def id(self) -> str:
+        """Mission, datatake start and MGRS tile: ``S2A_20200914T012345_01VCG``."""
+        first = self.granules[0]
+        return f"{first.mission}_{first.datatake_start:%Y%m%dT%H%M%S}_{first.mgrs}"
+
+    @property
+    def date(self) -> date:
+        """UTC date of the datatake start: the s2date of files."""
+        return self.granules[0].datatake_start.date()
+
+    @property
+    def cloud_percent(self) -> float | None:
+        """Highest cloud cover of the parts; None when any is unknown."""
+        parts = [g.cloud_percent for g in self.granules]
+        known = [p for p in parts if p is not None]
+        return max(known) if len(known) == len(parts) else None
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Names of the parts."""
+        return tuple(g.product for g in self.granules)
+
+    def contains(self, tile: TileId) -> bool:
+        """Whether the whole tile lies in the granule and in its zone."""
+        return self.granules[0].contains(tile)
+
+
+def scenes_of(granules: Iterable[Granule]) -> tuple[Scene, ...]:
+    """Group granules to scenes.
+
+    Of reprocessed products the highest baseline, then the latest discriminator stays; products of that baseline with
+    different datastrips are two halves of one granule and are kept together.
+    """
+    groups: dict[tuple[str, datetime, int, str], list[Granule]] = defaultdict(list)
+    for one in set(granules):
+        groups[one.mission, one.datatake_start, one.relative_orbit, one.mgrs].append(one)
+    return tuple(sorted(Scene(_current(parts)) for parts in groups.values()))
+
+
+def _current(parts: Iterable[Granule]) -> tuple[Granule, ...]:
+    ranked = sorted(parts, key=lambda g: (g.baseline, g.discriminator, g.product), reverse=True)
+    newest: dict[str, Granule] = {}
+    for one in ranked:
+        if one.baseline == ranked[0].baseline:
+            newest.setdefault(one.datastrip or one.product, one)
+    return tuple(newest.values())

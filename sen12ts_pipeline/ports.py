@@ -1,0 +1,368 @@
+"""What the pipeline asks of the outside, as small protocols, and the values that cross them.
+
+An adapter for each lives in a folder of its own; `wiring` alone knows which one is in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any, NewType, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from shapely.geometry.base import BaseGeometry
+
+from sen12ts_pipeline.domain.bursts import BurstId, Track
+from sen12ts_pipeline.domain.granules import Granule, Scene
+from sen12ts_pipeline.domain.lattice import Grid, TileId
+from sen12ts_pipeline.domain.passes import Pass, Slice
+from sen12ts_pipeline.domain.seasons import Interval, Partition, Season
+
+Float32 = npt.NDArray[np.float32]
+Int16 = npt.NDArray[np.int16]
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+ObjectKey = NewType("ObjectKey", str)
+
+
+class Catalogue(Protocol):
+    """Finds products. An incomplete answer is an error, never a shorter list."""
+
+    def granules(self, over: BaseGeometry, during: Interval) -> Iterator[Granule]:
+        """Sentinel-2 L2A granules that meet an area (degrees) and whose datatake starts in the interval."""
+        ...
+
+    def slices(self, over: BaseGeometry, during: Interval) -> Iterator[Slice]:
+        """Sentinel-1 IW SLC products that meet an area (degrees) and start in the interval."""
+        ...
+
+
+class ProductFiles(Protocol):
+    """Files of one product, wherever it lies."""
+
+    @property
+    def product(self) -> str:
+        """Name without ``.SAFE``."""
+        ...
+
+    def members(self) -> tuple[str, ...]:
+        """Paths of the files inside the product, with ``/``, sorted."""
+        ...
+
+    def read(self, member: str) -> bytes:
+        """Whole content of a small file; BadProduct if it is missing or unreadable."""
+        ...
+
+    def gdal_path(self, member: str) -> str:
+        """Path under which GDAL opens the file; BadProduct if it is missing."""
+        ...
+
+
+class Source(Protocol):
+    """Opens products by name."""
+
+    def open(self, product: str) -> ProductFiles:
+        """Files of a product; BadProduct if it is not there any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """What decides an engine's bytes besides its inputs."""
+
+    name: str
+    version: str
+    parameters: Mapping[str, Any] = field(hash=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The identity as recipes and provenance carry it."""
+        return {"name": self.name, "version": self.version, "parameters": dict(self.parameters)}
+
+
+@dataclass(frozen=True, slots=True)
+class Terrain:
+    """What geometry says of one grid and track; the same for every date.
+
+    Attributes
+    ----------
+    grid : Grid
+        Rows and columns of 10 m.
+    bursts : tuple of BurstId
+        Bursts that serve the grid with its kernel halo; `choice` counts in this order.
+    choice : uint8 (rows + 10, 2 * cols + 20)
+        Index of the burst that serves each sample of the 10 m x 5 m lattice, 255 where none does.
+    incidence, slope : float32 (rows, cols)
+        Degrees; NaN where the DEM has no data.
+    factor : float32 (rows, cols)
+        gamma0 = factor * beta0; NaN where the projected area is below the limit.
+    shadow, layover : bool (rows, cols)
+        True where a pixel lies in it.
+    notes : mapping
+        JSON values for provenance: reference pass, voids in the halo, reach.
+    """
+
+    grid: Grid
+    bursts: tuple[BurstId, ...]
+    choice: UInt8
+    incidence: Float32
+    slope: Float32
+    factor: Float32
+    shadow: Bool
+    layover: Bool
+    notes: Mapping[str, Any]
+
+    @property
+    def valid(self) -> Bool:
+        """False in shadow, in layover, and where no date can ever have data."""
+        return (
+            ~self.shadow
+            & ~self.layover
+            & np.isfinite(self.factor)
+            & np.isfinite(self.incidence)
+            & (self.choice_at_pixels != 255).all(axis=-1)
+        )
+
+    @property
+    def choice_at_pixels(self) -> UInt8:
+        """Choice of the two lattice samples of each pixel, (rows, cols, 2)."""
+        rows, cols = self.grid.shape
+        return self.choice[5:-5, 10:-10].reshape(rows, cols, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the radar says of one grid, track and date; the pair is (date - 12 d, date).
+
+    Attributes
+    ----------
+    grid : Grid
+        Rows and columns of 10 m.
+    pass_id, earlier_pass_id : str
+        The date's pass and the one 12 days before.
+    vh, vv : float32 (rows, cols)
+        gamma0 in dB, -40 to 30; NaN without data.
+    coherence, phase : float32 (rows / 2, cols / 2)
+        On 20 m cells; 0 to 1 and -pi to pi; NaN without data.
+    notes : mapping
+        JSON values for provenance: perpendicular baseline, effective looks, floor counts.
+    """
+
+    grid: Grid
+    pass_id: str
+    earlier_pass_id: str
+    vh: Float32
+    vv: Float32
+    coherence: Float32
+    phase: Float32
+    notes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameJob:
+    """Frames of some grids of one track: one chain of passes, each 12 days after the one before.
+
+    Attributes
+    ----------
+    terrains : tuple of Terrain
+        Of the grids to make.
+    chain : tuple of Pass
+        In order of time; the first only serves the interferogram of the second.
+    """
+
+    terrains: tuple[Terrain, ...]
+    chain: tuple[Pass, ...]
+
+
+@runtime_checkable
+class SarEngine(Protocol):
+    """Makes the radar layers."""
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """Name, version and parameters: part of every recipe."""
+        ...
+
+    def terrain(self, grid: Grid, reference: Pass) -> Terrain:
+        """Terrain layers of a grid from orbit and DEM; no SLC sample is read. BadProduct, Rejected."""
+        ...
+
+    def frames(self, job: FrameJob) -> Iterator[Frame | Exception]:
+        """Frames of every grid and pass of the chain but the first.
+
+        What fails for one grid or pass comes as a BadProduct or Rejected in the place of its frame.
+        """
+        ...
+
+
+class CloudMasker(Protocol):
+    """Tells which pixels are cloud, cloud shadow or without data."""
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """Name, version and parameters."""
+        ...
+
+    def valid(self, scl: UInt8) -> Bool:
+        """True for valid pixels of a scene classification, same shape."""
+        ...
+
+
+class LabelSource(Protocol):
+    """Land cover of a grid."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name and digest of the source: part of the label's recipe."""
+        ...
+
+    def label(self, grid: Grid) -> Int16:
+        """Codes of the source by nearest neighbour, -3000 where it says nothing; (rows, cols)."""
+        ...
+
+
+class Put(StrEnum):
+    """What became of a write."""
+
+    WRITTEN = "written"
+    SAME = "same"
+    DIFFERENT = "different"
+
+
+class ObjectStore(Protocol):
+    """Named blobs; a write is atomic, and the first writer wins."""
+
+    def put_if_absent(self, key: ObjectKey, body: bytes) -> Put:
+        """Write unless the key is there; DIFFERENT, and nothing written, if it holds other bytes."""
+        ...
+
+    def replace(self, key: ObjectKey, body: bytes) -> None:
+        """Write whatever is there: only for what is derived from other objects."""
+        ...
+
+    def get(self, key: ObjectKey) -> bytes:
+        """Content; KeyError if absent."""
+        ...
+
+    def exists(self, key: ObjectKey) -> bool:
+        """Whether the key is there."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[ObjectKey]:
+        """Keys that begin with a prefix ending in ``/``, sorted."""
+        ...
+
+    def delete(self, key: ObjectKey) -> None:
+        """Remove a key; nothing happens if it is absent."""
+        ...
+
+    def location(self, key: ObjectKey) -> str:
+        """Where a person finds the object: a path or URL."""
+        ...
+
+
+class CandidateState(StrEnum):
+    """What became of a candidate."""
+
+    REFUSED = "refused"
+    SPARE = "spare"
+    SELECTED = "selected"
+    FAILED = "failed"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRecord:
+    """A candidate's row in the ledger and in the partition's report."""
+
+    partition: Partition
+    tile: TileId
+    scene_id: str
+    s2date: date
+    track: int
+    direction: str
+    s1date: date
+    pass_id: str
+    state: CandidateState
+    rule: str
+    detail: str
+    invalid_s1: int | None
+    invalid_s2: int | None
+    slot: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TripletRecord:
+    """A finished triplet's row in the ledger."""
+
+    partition: Partition
+    tile: TileId
+    slot: int
+    name: str
+    sizes: Mapping[str, int]
+    digests: Mapping[str, str]
+
+
+class Ledger(Protocol):
+    """What happened, for people and for the cap; rebuilt from the store when lost."""
+
+    def record_candidates(self, records: Iterable[CandidateRecord]) -> None:
+        """Insert or update candidates by partition, tile, scene, track and pass."""
+        ...
+
+    def candidates(self, *, partition: Partition | None = None, tile: TileId | None = None) -> list[CandidateRecord]:
+        """Candidates of a partition, of a tile, or of both, in a fixed order."""
+        ...
+
+    def record_triplet(self, record: TripletRecord) -> None:
+        """Insert a triplet; a second one for the same tile, year, season and slot with another name is an error."""
+        ...
+
+    def triplets(self, partition: Partition) -> list[TripletRecord]:
+        """Finished triplets of a partition, by tile and slot."""
+        ...
+
+    def quarantine(self, product: str, reason: str) -> None:
+        """Remember that a product is broken."""
+        ...
+
+    def quarantined(self) -> dict[str, str]:
+        """Broken products and their reasons."""
+        ...
+
+    def record_event(self, partition: Partition, stage: str, message: str, **figures: float) -> None:
+        """Note an event with the time of now."""
+        ...
+
+
+__all__ = [
+    "Bool",
+    "CandidateRecord",
+    "CandidateState",
+    "Catalogue",
+    "CloudMasker",
+    "EngineIdentity",
+    "Float32",
+    "Frame",
+    "FrameJob",
+    "Granule",
+    "Int16",
+    "LabelSource",
+    "Ledger",
+    "ObjectKey",
+    "ObjectStore",
+    "ProductFiles",
+    "Put",
+    "SarEngine",
+    "Scene",
+    "Season",
+    "Slice",
+    "Source",
+    "Terrain",
+    "Track",
+    "TripletRecord",
+    "UInt8",
+]
