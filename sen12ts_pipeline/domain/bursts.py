@@ -21,7 +21,7 @@ BURSTS_PER_CYCLE = 375887
 MID_IW2_OFFSET_S = {"IW1": 1.371, "IW2": 0.539, "IW3": -0.539}
 """From a burst's raw-data start to the middle of the IW2 burst of its cycle, measured on 624 bursts with ESA's ids."""
 
-_TEXT = re.compile(r"^(\d{6})_(iw[123])$")
+_TEXT = re.compile(r"(\d{6})_(iw[123])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,7 +41,7 @@ class BurstId:
     @classmethod
     def parse(cls, text: str) -> BurstId:
         """Read the text form, for example ``151199_iw1``."""
-        match = _TEXT.match(text)
+        match = _TEXT.fullmatch(text)
         if not match:
             raise ValueError(f"a burst is written NNNNNN_iwN; got {text!r}")
         return cls(int(match[1]), match[2].upper())

@@ -111,12 +111,18 @@ def scenes_of(granules: Iterable[Granule]) -> tuple[Scene, ...]:
     """Group granules to scenes.
 
     Of reprocessed products the highest baseline, then the latest discriminator stays; products of that baseline with
-    different datastrips are two halves of one granule and are kept together.
+    different datastrips are two halves of one granule and are kept together. Of a product that is listed twice the
+    entry that says more counts.
     """
+    products = {one.product: one for one in sorted(granules, key=_said)}
     groups: dict[tuple[str, datetime, int, str], list[Granule]] = defaultdict(list)
-    for one in set(granules):
+    for one in products.values():
         groups[one.mission, one.datatake_start, one.relative_orbit, one.mgrs].append(one)
     return tuple(sorted(Scene(_current(parts)) for parts in groups.values()))
+
+
+def _said(one: Granule) -> tuple[str, bool, float]:
+    return one.datastrip, one.cloud_percent is not None, one.cloud_percent or 0.0
 
 
 def _current(parts: Iterable[Granule]) -> tuple[Granule, ...]:

@@ -112,7 +112,7 @@ class Grid:
                 yield slice(r, r + rows), slice(c, c + cols), Grid(self.epsg, west, north, rows, cols, self.spacing_m)
 
 
-_TILE_TEXT = re.compile(r"^(\d{2})_(-?\d+)_(-?\d+)$")
+_TILE_TEXT = re.compile(r"(\d{2})_(0|-?[1-9]\d*)_(0|-?[1-9]\d*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -133,7 +133,7 @@ class TileId:
     @classmethod
     def parse(cls, text: str) -> TileId:
         """Read the text form ``ZZ_COLUMN_ROW``."""
-        match = _TILE_TEXT.match(text)
+        match = _TILE_TEXT.fullmatch(text)
         if not match:
             raise ValueError(f"a tile is written ZZ_COLUMN_ROW, for example 31_-40_1803; got {text!r}")
         return cls(*(int(x) for x in match.groups()))
@@ -165,7 +165,7 @@ class TileId:
 
 def zone_of(longitude: float) -> int:
     """UTM zone of a longitude in degrees; the special zones of Norway and Svalbard are not used."""
-    return int(math.floor((longitude + 180.0) / 6.0)) % 60 + 1
+    return math.floor((longitude + 180.0) / 6.0) % 60 + 1
 
 
 def tiles_of(area: BaseGeometry) -> tuple[TileId, ...]:

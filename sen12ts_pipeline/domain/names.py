@@ -11,17 +11,21 @@ from sen12ts_pipeline.domain.lattice import TileId
 LOOK = "R"
 """Every Sentinel-1 looks to the right."""
 
-_DEGREES = r"-?\d{1,3}(?:\.\d{1,4})?(?:e-0\d)?"
+_DEGREES = r"-?\d{1,3}(?:\.\d{1,4})?"
 _TRIPLET = re.compile(
-    rf"^lat_({_DEGREES})_lon_({_DEGREES})_s1date_(\d{{4}}-\d\d-\d\d)_s2date_(\d{{4}}-\d\d-\d\d)"
-    r"_s1track_(\d+)_s1lookpass_([RL])([AD])$"
+    rf"lat_({_DEGREES})_lon_({_DEGREES})_s1date_(\d{{4}}-\d\d-\d\d)_s2date_(\d{{4}}-\d\d-\d\d)"
+    r"_s1track_(\d+)_s1lookpass_([RL])([AD])",
+    re.ASCII,
 )
-_LABEL = re.compile(rf"^lat_({_DEGREES})_lon_({_DEGREES})_date_(\d{{4}})_lulc_label$")
+_LABEL = re.compile(rf"lat_({_DEGREES})_lon_({_DEGREES})_date_(\d{{4}})_lulc_label", re.ASCII)
 
 
 def degrees_text(value: float) -> str:
-    """Degrees rounded to 4 decimals as ``str(round(x, 4))`` prints them: ``36.1``, ``-119.5678``; never ``-0.0``."""
-    return str(round(float(value), 4) + 0.0)
+    """Degrees rounded to 4 decimals as ``str(round(x, 4))`` prints them: ``36.1``, ``-119.5678``.
+
+    The sign of ``-0.0`` stays: it tells apart two tiles that mirror each other at the meridian of Greenwich.
+    """
+    return str(round(float(value), 4))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,7 +48,7 @@ class TripletName:
     @classmethod
     def parse(cls, stem: str) -> TripletName:
         """Read a file name without its extension."""
-        match = _TRIPLET.match(stem)
+        match = _TRIPLET.fullmatch(stem)
         if not match:
             raise ValueError(f"not the name of a triplet: {stem!r}")
         s1date, s2date = date.fromisoformat(match[3]), date.fromisoformat(match[4])
@@ -74,7 +78,7 @@ class LabelName:
     @classmethod
     def parse(cls, stem: str) -> LabelName:
         """Read a file name without its extension."""
-        match = _LABEL.match(stem)
+        match = _LABEL.fullmatch(stem)
         if not match:
             raise ValueError(f"not the name of a label: {stem!r}")
         return cls(match[1], match[2], int(match[3]))

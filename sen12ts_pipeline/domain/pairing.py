@@ -47,14 +47,13 @@ def admits_gap(s2date: date, newest: Visit, rules: Rules) -> bool:
 
 
 def best_scenes(tile: TileId, scenes: Iterable[Scene]) -> tuple[Scene, ...]:
-    """One scene a date and datatake for a tile: of those that contain it the least cloudy, then by name."""
-    chosen: dict[tuple[str, object], Scene] = {}
-    order = sorted(
-        scenes, key=lambda s: (101.0 if s.cloud_percent is None else s.cloud_percent, s.products)
-    )
-    for scene in order:
-        first = scene.granules[0]
-        if scene.contains(tile):
-            chosen.setdefault((first.mission, first.datatake_start), scene)
-    return tuple(sorted(chosen.values(), key=lambda s: (s.date, s.id)))
+    """One scene a date for a tile: of those that contain it the least cloudy, then by name.
 
+    Two datatakes of one date do not both serve a tile: their triplets would have the same name.
+    """
+    chosen: dict[date, Scene] = {}
+    order = sorted(scenes, key=lambda s: (101.0 if s.cloud_percent is None else s.cloud_percent, s.products))
+    for scene in order:
+        if scene.contains(tile):
+            chosen.setdefault(scene.date, scene)
+    return tuple(chosen[day] for day in sorted(chosen))

@@ -29,6 +29,10 @@ class Recipe:
     kind: str
     inputs: Mapping[str, Any] = field(hash=False)
 
+    def __post_init__(self) -> None:
+        if "kind" in self.inputs:
+            raise ValueError("an input of a recipe may not be called 'kind': it would hide the recipe's own")
+
     @property
     def digest(self) -> str:
         """First 32 hexadecimal digits of the SHA-256 of the recipe's canonical JSON."""

@@ -73,7 +73,7 @@ def due(year: int, season: Season, *, days_after: int = 3, orbit_days: int = 20)
     return intervals(year, season)[-1].end + timedelta(days=days_after + orbit_days)
 
 
-_PARTITION_TEXT = re.compile(r"^([a-z0-9][a-z0-9_-]*)/(\d{4})-(winter|spring|summer|fall)$")
+_PARTITION_TEXT = re.compile(r"([a-z0-9][a-z0-9_-]*)/(\d{4})-(winter|spring|summer|fall)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,7 +95,7 @@ class Partition:
     @classmethod
     def parse(cls, text: str) -> Partition:
         """Read ``<aoi>/<year>-<season>``."""
-        match = _PARTITION_TEXT.match(text)
+        match = _PARTITION_TEXT.fullmatch(text)
         if not match:
             raise ValueError(f"a partition is written <aoi>/<year>-<season>; got {text!r}")
         return cls(match[1], int(match[2]), Season(match[3]))

@@ -54,7 +54,8 @@ def fill_cap(candidates: Iterable[Screened], cap: int, taken: Iterable[date] = (
     taken : iterable of date
         s2dates of slots already filled.
     """
-    rest, dates, chosen = list(candidates), list(taken), []
+    rest, dates = list(candidates), list(taken)
+    chosen: list[Screened] = []
     while rest and len(chosen) < cap:
         best = min(rest, key=lambda s: order_key(s, dates))
         rest.remove(best)
@@ -63,14 +64,13 @@ def fill_cap(candidates: Iterable[Screened], cap: int, taken: Iterable[date] = (
     return tuple(chosen)
 
 
-def make_until_full(
-    candidates: Iterable[Screened], cap: int, make: Callable[[Screened], bool]
-) -> tuple[Screened, ...]:
+def make_until_full(candidates: Iterable[Screened], cap: int, make: Callable[[Screened], bool]) -> tuple[Screened, ...]:
     """Make candidates in their order until `cap` succeeded or none is left; `make` tells whether one succeeded.
 
     A failed candidate takes no slot and its s2date counts as not taken.
     """
-    rest, made = list(candidates), []
+    rest = list(candidates)
+    made: list[Screened] = []
     while rest and len(made) < cap:
         best = min(rest, key=lambda s: order_key(s, [m.candidate.s2date for m in made]))
         rest.remove(best)

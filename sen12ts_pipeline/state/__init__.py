@@ -1,1 +1,1 @@
-
+"""State: the object store, the artifacts in it, and the ledger."""

@@ -1,1 +1,1 @@
-
+"""Loops over arrays and numbers, compiled by numba: no products, no files, no options."""

@@ -1,0 +1,142 @@
+"""The native engine: geocoded bursts, a static area factor, Gaussian interferograms."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sen12ts_pipeline.domain.lattice import Grid
+from sen12ts_pipeline.domain.passes import Pass
+from sen12ts_pipeline.errors import BadProduct, Rejected
+from sen12ts_pipeline.ports import EngineIdentity, Frame, FrameJob, Source, Terrain
+from sen12ts_pipeline.sar.native import geometry
+from sen12ts_pipeline.sar.native.backscatter import gamma0_db
+from sen12ts_pipeline.sar.native.image import Image, make_image
+from sen12ts_pipeline.sar.native.interferogram import KERNEL_WAVELENGTH_M, estimate
+from sen12ts_pipeline.sar.native.lattice import EASTING_STEP_M, Lattice
+from sen12ts_pipeline.sar.native.scene import OpenPass, open_pass
+from sen12ts_pipeline.sar.native.terrain import EDGE_MARGIN_LINES, EDGE_MARGIN_SAMPLES, FACET_SPLIT, make_terrain
+from sen12ts_pipeline.terrain.dem import Dem
+
+VERSION = "1"
+"""Raised whenever a change alters output bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeEngine:
+    """`SarEngine` over SAFE products and a DEM.
+
+    Attributes
+    ----------
+    source : Source
+        Opens products.
+    dem : Dem
+        Heights.
+    """
+
+    source: Source
+    dem: Dem
+    _open: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_open", functools.lru_cache(maxsize=64)(self._read_pass))
+
+    def _read_pass(self, one: Pass) -> OpenPass:
+        return open_pass(one, self.source)
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """Name, version and parameters."""
+        return EngineIdentity(
+            "native",
+            VERSION,
+            {
+                "easting_step_m": EASTING_STEP_M,
+                "kernel_wavelength_m": KERNEL_WAVELENGTH_M,
+                "bistatic_correction": True,
+                "edge_margin": [EDGE_MARGIN_LINES, EDGE_MARGIN_SAMPLES],
+                "facet_split": FACET_SPLIT,
+            },
+        )
+
+    def opened(self, one: Pass) -> OpenPass:
+        """Annotation of a pass, read once."""
+        opened: OpenPass = self._open(one)
+        return opened
+
+    def terrain(self, grid: Grid, reference: Pass) -> Terrain:
+        """Terrain layers of a grid as the reference pass sees it; no sample is read."""
+        return make_terrain(grid, self.opened(reference), self.dem)
+
+    def frames(self, job: FrameJob) -> Iterator[Frame | Exception]:
+        """Frames of every grid and pass of the chain but the first, grid by grid."""
+        for terrain in job.terrains:
+            yield from self._frames_of(terrain, job.chain)
+
+    def _frames_of(self, terrain: Terrain, chain: tuple[Pass, ...]) -> Iterator[Frame | Exception]:
+        lattice = Lattice.of(terrain.grid)
+        heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
+        earlier: Image | Exception | None = None
+        for position, one in enumerate(chain):
+            pols = ("VH", "VV") if position else ()
+            try:
+                image: Image | Exception = make_image(terrain, self.opened(one), heights, pols, "VV")
+            except (BadProduct, Rejected) as error:
+                image = error
+            if earlier is not None:
+                fault = next((x for x in (image, earlier) if isinstance(x, Exception)), None)
+                yield fault or self._frame(terrain, chain[position - 1], one, earlier, image)  # type: ignore[arg-type]
+            earlier = image
+
+    def _frame(self, terrain: Terrain, first: Pass, second: Pass, earlier: Image, later: Image) -> Frame:
+        coherence, phase = estimate(earlier.flat, later.flat)
+        vh, vh_floored = gamma0_db(later.power["VH"], later.noise["VH"], terrain.factor)
+        vv, vv_floored = gamma0_db(later.power["VV"], later.noise["VV"], terrain.factor)
+        notes = {
+            "products": list(second.products),
+            "earlier_products": list(first.products),
+            "floored_pixels": {"vh": vh_floored, "vv": vv_floored},
+            **self._baseline(terrain.grid, first, second),
+        }
+        return Frame(terrain.grid, second.id, first.id, vh, vv, coherence, phase, notes)
+
+    def backscatter(self, terrain: Terrain, one: Pass) -> dict[str, np.ndarray[Any, Any]]:
+        """gamma0 (dB) by polarisation of one pass, for those who want no interferogram."""
+        lattice = Lattice.of(terrain.grid)
+        heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
+        image = make_image(terrain, self.opened(one), heights, ("VH", "VV"), "")
+        return {p: gamma0_db(image.power[p], image.noise[p], terrain.factor)[0] for p in ("VH", "VV")}
+
+    def _baseline(self, grid: Grid, first: Pass, second: Pass) -> dict[str, float]:
+        """Perpendicular baseline (m), height of ambiguity (m) and days of a pair at the grid's centre."""
+        easting, northing = (np.array([x]) for x in grid.centre)
+        lattice = self.dem.window(
+            grid.epsg, (grid.west, grid.south, grid.east, grid.north)
+        ).lattice(easting, northing)
+        height = float(np.nan_to_num(lattice[0, 0]))
+        point = geometry.earth_fixed(grid.epsg, easting, northing, np.array([height]))
+        states = []
+        for one in (first, second):
+            opened = self.opened(one)
+            local = geometry.localise(opened.orbit, point[0])
+            time, distance = geometry.solve(point, local)
+            position, velocity, _ = (a[0] for a in local.state(time))
+            states.append((position, velocity, float(distance[0]), float(time[0]), opened))
+        (s1, v1, r1, t1, o1), (s2, _, _, t2, o2) = states
+        look = (point[0] - s1) / r1
+        across = np.cross(look, v1 / np.linalg.norm(v1))
+        perpendicular = float((s2 - s1) @ (across / np.linalg.norm(across)))
+        up = point[0] / np.linalg.norm(point[0])
+        sine = float(np.sqrt(1 - (look @ up) ** 2))
+        wavelength = next(iter(o1.bursts.values())).swath.wavelength_m
+        ambiguity = wavelength * r1 * sine / (2 * perpendicular) if perpendicular else float("inf")
+        seconds = (o2.epoch - o1.epoch).total_seconds() + t2 - t1
+        return {
+            "perpendicular_baseline_m": round(perpendicular, 3),
+            "height_of_ambiguity_m": round(min(max(ambiguity, -1e9), 1e9), 2),
+            "days": round(seconds / 86400, 6),
+        }

@@ -1,0 +1,139 @@
+"""One pass opened for the engine: where each burst lies, the pass's orbit, and the timing of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.domain.passes import Pass
+from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.ports import Source
+from sen12ts_pipeline.sentinel1.annotation import SPEED_OF_LIGHT_M_S, Burst, Swath, pass_epoch
+from sen12ts_pipeline.sentinel1.orbit import Orbit
+from sen12ts_pipeline.sentinel1.product import SliceFiles
+
+Float64 = npt.NDArray[np.float64]
+
+SUBSWATHS = ("IW1", "IW2", "IW3")
+_BURST_MARGIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedBurst:
+    """A burst, the slice it is read from, and how times and ranges become its lines and samples."""
+
+    files: SliceFiles
+    swath: Swath
+    burst: Burst
+    middle_range_s: float
+
+    def bistatic_s(self, range_time_s: Float64) -> Float64:
+        """True minus annotated azimuth time: what IPF's bulk correction leaves (Gisinger et al. 2021, eq. 21)."""
+        residual = self.middle_range_s / 2 + range_time_s / 2 - self.swath.rank / self.swath.prf_hz
+        return np.asarray(residual)
+
+    def line_sample(self, time_s: Float64, range_m: Float64) -> tuple[Float64, Float64]:
+        """Fractional line of the burst and range sample at which a target of given geometry lies."""
+        tau = 2.0 * range_m / SPEED_OF_LIGHT_M_S
+        line = (time_s - self.bistatic_s(tau) - self.burst.start_s) / self.swath.line_interval_s
+        return line, (tau - self.swath.range_start_s) * self.swath.range_rate_hz
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenPass:
+    """A pass whose annotation was read.
+
+    Attributes
+    ----------
+    id : str
+        Identity of the pass.
+    epoch : datetime
+        Zero of all times.
+    bursts : dict
+        Every burst of the pass by its identity; of a burst that two slices repeat, one copy.
+    orbit : Orbit
+        State vectors of all slices together.
+    """
+
+    id: str
+    epoch: datetime
+    direction: str
+    products: tuple[str, ...]
+    bursts: dict[BurstId, PlacedBurst]
+    orbit: Orbit
+
+    def near(self, start_s: float, stop_s: float) -> Iterator[PlacedBurst]:
+        """Bursts whose lines meet an interval of zero-Doppler time, in order of identity."""
+        for burst_id in sorted(self.bursts):
+            placed = self.bursts[burst_id]
+            length_s = placed.swath.lines_per_burst * placed.swath.line_interval_s
+            first = placed.burst.start_s - _BURST_MARGIN_S
+            if first < stop_s and start_s < first + length_s + 2 * _BURST_MARGIN_S:
+                yield placed
+
+    def require(self, burst_id: BurstId) -> PlacedBurst:
+        """The burst; BadProduct when the pass lacks it."""
+        if burst_id not in self.bursts:
+            raise BadProduct(self.products[0], "", f"pass {self.id} has no burst {burst_id}")
+        return self.bursts[burst_id]
+
+
+def open_pass(one: Pass, source: Source, polarisation: str = "VV") -> OpenPass:
+    """Read the annotation of a pass.
+
+    Raises
+    ------
+    BadProduct
+        When an annotation is missing or malformed, or the state vectors do not cover the bursts.
+    """
+    epoch = pass_epoch(one.start)
+    bursts: dict[BurstId, tuple[tuple[object, ...], PlacedBurst]] = {}
+    orbits: list[Orbit] = []
+    for part in one.slices:
+        files = SliceFiles(part, source.open(part.product), epoch)
+        swaths = [files.swath(name, polarisation) for name in files.subswaths(polarisation)]
+        if not any(s.bursts for s in swaths):
+            raise BadProduct(part.product, "annotation", f"has no subswath with bursts in {polarisation}")
+        middle_s = _middle_of_iw2(swaths, part.product)
+        orbits.extend(s.orbit for s in swaths)
+        for swath in swaths:
+            for burst in swath.bursts:
+                inner = 0 < burst.index < len(swath.bursts) - 1
+                rank = (inner, part.processed, part.product)
+                if burst.id not in bursts or rank > bursts[burst.id][0]:
+                    bursts[burst.id] = rank, PlacedBurst(files, swath, burst, middle_s)
+    orbit = _merge(orbits)
+    placed = {k: v[1] for k, v in bursts.items()}
+    _check_orbit(orbit, placed, one)
+    return OpenPass(one.id, epoch, one.direction, one.products, placed, orbit)
+
+
+def _middle_of_iw2(swaths: list[Swath], product: str) -> float:
+    for swath in swaths:
+        if swath.subswath == "IW2":
+            return swath.middle_range_s
+    raise BadProduct(product, "annotation", "needs the annotation of IW2, to whose middle azimuth times refer")
+
+
+def _merge(orbits: list[Orbit]) -> Orbit:
+    time = np.concatenate([o.time_s for o in orbits])
+    _, index = np.unique(np.round(time, 3), return_index=True)
+    position = np.concatenate([o.position_m for o in orbits])
+    velocity = np.concatenate([o.velocity_m_s for o in orbits])
+    return Orbit(time[index], position[index], velocity[index], orbits[0].kind)
+
+
+def _check_orbit(orbit: Orbit, bursts: dict[BurstId, PlacedBurst], one: Pass) -> None:
+    for burst_id, placed in sorted(bursts.items()):
+        stop = placed.burst.start_s + placed.swath.lines_per_burst * placed.swath.line_interval_s
+        if not orbit.covers(placed.burst.start_s, stop):
+            reason = (
+                f"orbit does not cover burst {burst_id}: state vectors span {orbit.time_s[0]:.1f} to "
+                f"{orbit.time_s[-1]:.1f} s of the day, the burst {placed.burst.start_s:.1f} to {stop:.1f} s"
+            )
+            raise BadProduct(one.products[0], placed.swath.member, reason)

@@ -1,0 +1,260 @@
+"""Terrain layers of one grid and track, from orbit and DEM alone: burst choice, angles, masks, area factor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.domain.lattice import Grid
+from sen12ts_pipeline.errors import Rejected
+from sen12ts_pipeline.ports import Bool, Terrain, UInt8
+from sen12ts_pipeline.sar.native import geometry
+from sen12ts_pipeline.sar.native.kernels import area, choice, walk
+from sen12ts_pipeline.sar.native.lattice import Lattice
+from sen12ts_pipeline.sar.native.scene import SUBSWATHS, OpenPass, PlacedBurst
+from sen12ts_pipeline.terrain.dem import Dem
+
+Float64 = npt.NDArray[np.float64]
+
+NODE_M = 10.0
+"""Step of the nodes on which slopes, masks and facet areas are computed."""
+
+EDGE_MARGIN_LINES = 16.0
+EDGE_MARGIN_SAMPLES = 16.0
+"""Distance from a burst's valid edge within which it never serves a pixel: half the interpolation kernel, and the shift
+of the edge between dates."""
+
+REACH_FLOOR_M = 200.0
+REACH_LIMIT_M = 12_000.0
+FACET_SPLIT = 3
+BIN_SAMPLES = 4
+SMALLEST_AREA_SHARE = 0.05
+"""Of the flat area; below it the factor means nothing (Small 2011; SNAP uses the same)."""
+
+
+def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
+    """Terrain layers of a grid as the reference pass sees it.
+
+    Raises
+    ------
+    Rejected
+        Rule ``dem_void`` when the DEM has no height in the grid, ``no_burst`` when no burst serves it.
+    """
+    nodes = _Nodes.read(grid, reference, dem)
+    bursts, chosen, placed = choose_bursts(grid, reference, dem)
+    incidence, slope = _angles(nodes)
+    layover, shadow, unknown = _layover_shadow(nodes)
+    inner = nodes.inner
+    factor = _area_factor(nodes, shadow, placed)
+    factor[unknown[inner]] = np.nan
+    notes: Mapping[str, Any] = {
+        "reference_pass": reference.id,
+        "reference_products": list(reference.products),
+        "orbit": reference.orbit.kind,
+        "reach_m": nodes.halo * NODE_M,
+        "void_nodes": int((~np.isfinite(nodes.height)).sum()),
+    }
+    return Terrain(
+        grid=grid,
+        bursts=bursts,
+        choice=chosen,
+        incidence=incidence[inner].astype(np.float32),
+        slope=slope[inner].astype(np.float32),
+        factor=factor.astype(np.float32),
+        shadow=np.ascontiguousarray(shadow[inner]),
+        layover=np.ascontiguousarray(layover[inner]),
+        notes=notes,
+    )
+
+
+class _Nodes:
+    """Heights and geometry on the grid's pixel centres with a halo as wide as relief can reach."""
+
+    def __init__(self, grid: Grid, dem: Dem, reference: OpenPass, halo: int) -> None:
+        self.grid, self.halo = grid, halo
+        self.easting = grid.west + NODE_M * (np.arange(-halo, grid.cols + halo) + 0.5)
+        self.northing = grid.north - NODE_M * (np.arange(-halo, grid.rows + halo) + 0.5)
+        box = (self.easting[0], self.northing[-1], self.easting[-1], self.northing[0])
+        self.height = dem.window(grid.epsg, tuple(float(x) for x in box)).lattice(self.easting, self.northing)
+        if not np.isfinite(self.height[self.inner]).any():
+            where = f"EPSG:{grid.epsg} {grid.west:.0f} {grid.north:.0f}"
+            raise Rejected("dem_void", where, f"{dem.path.name} has no height in the grid")
+        surface = geometry.Box.around(grid.epsg, self.easting, self.northing, self.height)
+        self.ground = geometry.survey(surface)
+        self.geometry = geometry.fit(self.ground, reference.orbit)
+
+    @classmethod
+    def read(cls, grid: Grid, reference: OpenPass, dem: Dem) -> _Nodes:
+        """Widen the halo until it holds what the relief found in it can throw over the grid."""
+        near = cls(grid, dem, reference, halo=round(REACH_FLOOR_M / NODE_M))
+        for _ in range(2):
+            halo = near._needed_halo()
+            if halo <= near.halo:
+                return near
+            near = cls(grid, dem, reference, halo)
+        return near
+
+    def _needed_halo(self) -> int:
+        relief = float(np.nanmax(self.height) - np.nanmin(self.height))
+        row, col = (n // 2 for n in self.height.shape)
+        middle = np.array([[np.nanmean(self.height)]])
+        up = -float(self.geometry.look_vector(self.easting[col : col + 1], self.northing[row : row + 1], middle)[2, 0, 0])
+        tangent = float(np.sqrt(1 - up * up) / up)
+        reach = min(relief * max(tangent, 1 / tangent) + REACH_FLOOR_M, REACH_LIMIT_M)
+        return int(np.ceil(reach / NODE_M))
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The grid's own pixels."""
+        return slice(self.halo, self.halo + self.grid.rows), slice(self.halo, self.halo + self.grid.cols)
+
+
+def choose_bursts(
+    grid: Grid, reference: OpenPass, dem: Dem
+) -> tuple[tuple[BurstId, ...], UInt8, dict[BurstId, PlacedBurst]]:
+    """Burst of every lattice sample: between subswaths by range margin, within one by azimuth margin.
+
+    Returns
+    -------
+    bursts : tuple of BurstId
+        Those that serve at least one sample, in order.
+    choice : uint8 (rows + 10, 2 * cols + 20)
+        Index into `bursts`; 255 where none serves.
+    placed : dict
+        The reference pass's copy of each.
+
+    Raises
+    ------
+    Rejected
+        Rule ``no_burst`` when no sample is served.
+    """
+    lattice = Lattice.of(grid)
+    heights = dem.window(grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
+    where = f"EPSG:{grid.epsg} {grid.west:.0f} {grid.north:.0f}"
+    if not np.isfinite(heights).any():
+        raise Rejected("dem_void", where, f"{dem.path.name} has no height in the grid")
+    ground = geometry.survey(geometry.Box.around(grid.epsg, lattice.easting, lattice.northing, heights))
+    time, distance = geometry.fit(ground, reference.orbit).time_range(lattice.easting, lattice.northing, heights)
+    candidates = list(reference.near(float(np.nanmin(time)), float(np.nanmax(time))))
+    chosen = np.full(lattice.shape, choice.NONE, np.uint8)
+    margin = np.full(lattice.shape, -1.0)
+    for subswath in SUBSWATHS:
+        _claim_subswath(candidates, subswath, time, distance, chosen, margin)
+    used = np.unique(chosen[chosen != choice.NONE])
+    if len(used) == 0:
+        raise Rejected("no_burst", where, f"no burst of pass {reference.id} has valid samples there")
+    renumber = np.full(256, choice.NONE, np.uint8)
+    renumber[used] = np.arange(len(used))
+    bursts = tuple(candidates[k].burst.id for k in used)
+    return bursts, renumber[chosen], {b: reference.bursts[b] for b in bursts}
+
+
+def _claim_subswath(
+    candidates: list[PlacedBurst], subswath: str, time: Float64, distance: Float64, chosen: UInt8, margin: Float64
+) -> None:
+    own = np.full(chosen.shape, choice.NONE, np.uint8)
+    azimuth, range_margin = np.full(chosen.shape, -1.0), np.full(chosen.shape, -1.0)
+    for index, placed in enumerate(candidates):
+        burst = placed.burst
+        if burst.id.subswath != subswath:
+            continue
+        line, sample = placed.line_sample(time, distance)
+        window = (
+            burst.first_line + EDGE_MARGIN_LINES,
+            burst.last_line - EDGE_MARGIN_LINES,
+            burst.first_valid + EDGE_MARGIN_SAMPLES,
+            burst.last_valid - EDGE_MARGIN_SAMPLES,
+        )
+        choice.claim(line, sample, index, window, azimuth, range_margin, own)
+    better = (own != choice.NONE) & ((chosen == choice.NONE) | (range_margin > margin))
+    chosen[better] = own[better]
+    margin[better] = range_margin[better]
+
+
+def _angles(nodes: _Nodes) -> tuple[Float64, Float64]:
+    """Local incidence angle and slope in degrees, from Horn's gradients (Horn 1981) in true metres."""
+    h = nodes.height
+    p = np.full_like(h, np.nan)
+    q = np.full_like(h, np.nan)
+    west = h[:-2, :-2] + 2 * h[1:-1, :-2] + h[2:, :-2]
+    east = h[:-2, 2:] + 2 * h[1:-1, 2:] + h[2:, 2:]
+    north = h[:-2, :-2] + 2 * h[:-2, 1:-1] + h[:-2, 2:]
+    south = h[2:, :-2] + 2 * h[2:, 1:-1] + h[2:, 2:]
+    p[1:-1, 1:-1] = (east - west) / (8 * NODE_M * nodes.ground.metres_east)
+    q[1:-1, 1:-1] = (north - south) / (8 * NODE_M * nodes.ground.metres_north)
+    look = nodes.geometry.look_vector(nodes.easting, nodes.northing, h)
+    cosine = (p * look[0] + q * look[1] - look[2]) / np.sqrt(1 + p * p + q * q)
+    incidence = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    return incidence, np.degrees(np.arctan(np.hypot(p, q)))
+
+
+def _layover_shadow(nodes: _Nodes) -> tuple[Bool, Bool, Bool]:
+    """Layover, shadow and unknown on the nodes: walks along lines of constant zero-Doppler time, brought back.
+
+    The lines are straight in the map over a window of some kilometres; points lie 5 m apart on lines 5 m apart.
+    """
+    time, distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)
+    nadir = nodes.geometry.nadir_angle(nodes.easting, nodes.northing, nodes.height)
+    away = _away_from_radar(nodes)
+    step = 5.0 / NODE_M
+    along, across = (away[0] * step, away[1] * step), (away[1] * step, -away[0] * step)
+    rows, cols = nodes.height.shape
+    corner = np.array([[0, 0], [0, cols - 1], [rows - 1, 0], [rows - 1, cols - 1]], float)
+    to_line = np.linalg.inv(np.array([along, across]).T)
+    inner_r, inner_c = nodes.inner
+    inside = np.array([[r, c] for r in (inner_r.start, inner_r.stop - 1) for c in (inner_c.start, inner_c.stop - 1)])
+    j_range, i_range = (to_line @ corner.T)[0], (to_line @ inside.T)[1]
+    j0, j1 = int(np.floor(j_range.min())), int(np.ceil(j_range.max()))
+    i0, i1 = int(np.floor(i_range.min())) - 1, int(np.ceil(i_range.max())) + 1
+    shape = (i1 - i0 + 1, j1 - j0 + 1)
+    origin = (i0 * across[0] + j0 * along[0], i0 * across[1] + j0 * along[1])
+    flags = [np.zeros(shape, np.bool_) for _ in range(3)]
+    walk.walk(distance, nadir, origin, along, across, *flags)
+    col, row = np.meshgrid(np.arange(cols, dtype=float), np.arange(rows, dtype=float))
+    j = np.rint(to_line[0, 0] * row + to_line[0, 1] * col).astype(int) - j0
+    i = np.rint(to_line[1, 0] * row + to_line[1, 1] * col).astype(int) - i0
+    held = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
+    layover, shadow, unknown = (np.where(held, f[i % shape[0], j % shape[1]], False) for f in flags)
+    del time
+    return layover, shadow, unknown | ~np.isfinite(nodes.height)
+
+
+def _away_from_radar(nodes: _Nodes) -> tuple[float, float]:
+    """Unit step in (row, col) along which zero-Doppler time stays and range grows, at the middle of the grid."""
+    easting, northing = nodes.grid.centre
+    height = float(np.nanmean(nodes.height))
+    d = 500.0
+    e = nodes.geometry.at(easting + d, northing, height), nodes.geometry.at(easting - d, northing, height)
+    n = nodes.geometry.at(easting, northing + d, height), nodes.geometry.at(easting, northing - d, height)
+    time_e, time_n = e[0][0] - e[1][0], n[0][0] - n[1][0]
+    range_e, range_n = e[0][1] - e[1][1], n[0][1] - n[1][1]
+    length = float(np.hypot(time_e, time_n))
+    east, north = -time_n / length, time_e / length
+    if east * range_e + north * range_n < 0:
+        east, north = -east, -north
+    return -north, east
+
+
+def _area_factor(nodes: _Nodes, shadow: Bool, placed: dict[BurstId, PlacedBurst]) -> Float64:
+    """gamma0 / beta0 of every pixel of the grid: area of a sample over the projected area of what falls into it."""
+    swath = next(iter(placed.values())).swath
+    time, distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)
+    line = (time - np.nanmin(time)) / swath.line_interval_s + 1.0
+    sample = (distance - np.nanmin(distance)) / (BIN_SAMPLES * swath.range_spacing_m) + 1.0
+    look = nodes.geometry.look_vector(nodes.easting, nodes.northing, nodes.height)
+    bins = np.zeros((int(np.nanmax(line)) + 3, int(np.nanmax(sample)) + 3))
+    step = NODE_M * nodes.ground.metres_east, NODE_M * nodes.ground.metres_north
+    area.accumulate(nodes.height, line, sample, look, shadow, step, FACET_SPLIT, bins)
+    inner = nodes.inner
+    projected = np.empty(nodes.grid.shape)
+    area.look_up(bins, np.ascontiguousarray(line[inner]), np.ascontiguousarray(sample[inner]), projected)
+    projected /= BIN_SAMPLES
+    of_sample = swath.range_spacing_m * swath.azimuth_spacing_m
+    up = -look[2][inner]
+    flat = of_sample * up / np.sqrt(1 - up * up)
+    factor: Float64 = np.where(projected > SMALLEST_AREA_SHARE * flat, of_sample / projected, np.nan)
+    return factor

@@ -1,0 +1,86 @@
+"""Tables of the ledger, for SQLite and PostgreSQL alike. Their history lies in `migrations/versions`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("aoi", String(100), primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("season", String(6), primary_key=True),
+    Column("tile", String(20), primary_key=True),
+    Column("scene_id", String(60), primary_key=True),
+    Column("track", Integer, primary_key=True),
+    Column("pass_id", String(20), primary_key=True),
+    Column("s2date", Date, nullable=False),
+    Column("direction", String(1), nullable=False),
+    Column("s1date", Date, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("rule", String(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("invalid_s1", Integer),
+    Column("invalid_s2", Integer),
+    Column("slot", Integer),
+    Index("ix_candidates_tile", "tile"),
+)
+
+triplets = Table(
+    "triplets",
+    metadata,
+    Column("aoi", String(100), primary_key=True),
+    Column("name", String(160), primary_key=True),
+    Column("year", Integer, nullable=False),
+    Column("season", String(6), nullable=False),
+    Column("tile", String(20), nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("cap", Integer, nullable=False),
+    Column("sizes", JSON, nullable=False),
+    Column("digests", JSON, nullable=False),
+    UniqueConstraint("aoi", "tile", "year", "season", "slot"),
+    CheckConstraint("slot BETWEEN 1 AND cap", name="slot_within_cap"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("product", String(200), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("aoi", String(100), nullable=False),
+    Column("year", Integer, nullable=False),
+    Column("season", String(6), nullable=False),
+    Column("stage", String(40), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Index("ix_events_partition", "aoi", "year", "season"),
+)

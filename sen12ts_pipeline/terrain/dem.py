@@ -1,0 +1,204 @@
+"""Digital elevation models: a raster in any system, its vertical datum declared, as ellipsoidal heights."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from numpy.polynomial import chebyshev
+from pyproj import CRS, Transformer
+from rasterio.windows import Window
+
+from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.terrain import bicubic
+from sen12ts_pipeline.terrain.geoid import load_geoid
+
+Float64 = npt.NDArray[np.float64]
+
+_DEGREE = 5
+_MARGIN_CELLS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeightWindow:
+    """Ellipsoidal heights of a part of the DEM on its own grid, and the way from map coordinates to its pixels.
+
+    Attributes
+    ----------
+    values : float64 (m, n)
+        Metres above the WGS 84 ellipsoid at pixel centres; NaN where the DEM is void.
+    column, row : float64 (6, 6)
+        Chebyshev coefficients of the fractional pixel over the box, easting first.
+    box : tuple
+        West, south, east, north in map metres.
+    """
+
+    values: Float64
+    column: Float64
+    row: Float64
+    box: tuple[float, float, float, float]
+
+    def heights(self, easting: Float64, northing: Float64) -> Float64:
+        """Bicubic ellipsoidal heights (metres) of map points of any one shape; NaN in voids and outside the DEM."""
+        west, south, east, north = self.box
+        x = (2.0 * np.ravel(easting) - west - east) / (east - west)
+        y = (2.0 * np.ravel(northing) - south - north) / (north - south)
+        out = np.empty(x.shape)
+        bicubic.sample(self.values, chebyshev.chebval2d(x, y, self.row), chebyshev.chebval2d(x, y, self.column), out)
+        return out.reshape(np.shape(easting))
+
+    def lattice(self, easting: Float64, northing: Float64) -> Float64:
+        """Heights (rows, cols) of the lattice of northings (rows,) and eastings (cols,)."""
+        west, south, east, north = self.box
+        tx = chebyshev.chebvander((2.0 * easting - west - east) / (east - west), _DEGREE)
+        ty = chebyshev.chebvander((2.0 * northing - south - north) / (north - south), _DEGREE)
+        col, row = ((ty @ (c.T @ tx.T)).ravel() for c in (self.column, self.row))
+        out = np.empty(col.shape)
+        bicubic.sample(self.values, row, col, out)
+        return out.reshape(len(northing), len(easting))
+
+
+@dataclass(frozen=True, slots=True)
+class Dem:
+    """A DEM file and the datum of its heights.
+
+    Attributes
+    ----------
+    path : Path
+        Any raster that GDAL reads, in any horizontal system.
+    vertical : str
+        ``ellipsoidal``, ``egm96`` or ``egm2008``.
+    geoid : Path or None
+        Geoid grid; needed for ``egm2008``, optional for ``egm96``.
+    """
+
+    path: Path
+    vertical: str
+    geoid: Path | None = None
+
+    def check(self) -> None:
+        """Refuse an unreadable file, a file without a reference system, and a datum without its grid."""
+        load_geoid(self.vertical, self.geoid)
+        _describe(self.path)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Digest of the file, datum and digest of the geoid grid: part of every recipe."""
+        geoid = load_geoid(self.vertical, self.geoid)
+        return {
+            "name": self.path.name,
+            "sha256": file_digest(self.path),
+            "vertical": self.vertical,
+            "geoid": geoid.sha256 if geoid else None,
+        }
+
+    def window(self, epsg: int, box: tuple[float, float, float, float]) -> HeightWindow:
+        """Read the part of the DEM under a box of map coordinates (west, south, east, north), with a margin.
+
+        Raises
+        ------
+        ConfigurationError
+            When the file cannot be read; a box outside the DEM gives voids.
+        """
+        crs, transform, shape = _describe(self.path)
+        to_dem = _transformer(epsg, crs.to_wkt())
+        column, row, span = _pixel_polynomials(to_dem, box, transform)
+        c0, c1, r0, r1 = span
+        values = np.full((r1 - r0, c1 - c0), np.nan)
+        top, left = max(r0, 0), max(c0, 0)
+        bottom, right = min(r1, shape[0]), min(c1, shape[1])
+        if top < bottom and left < right:
+            part = self._read(Window(left, top, right - left, bottom - top))
+            values[top - r0 : bottom - r0, left - c0 : right - c0] = part
+            self._to_ellipsoid(values, crs, transform, (r0, c0))
+        column[0, 0] -= c0
+        row[0, 0] -= r0
+        return HeightWindow(values, column, row, box)
+
+    def _read(self, window: Window) -> Float64:
+        try:
+            with rasterio.open(self.path) as source:
+                values = np.asarray(source.read(1, window=window), dtype=float)
+                if source.nodata is not None:
+                    values[values == source.nodata] = np.nan
+        except rasterio.errors.RasterioError as error:
+            raise ConfigurationError(str(self.path), "dem.path", f"must be readable everywhere ({error})", window) from None
+        values[~np.isfinite(values)] = np.nan
+        return values
+
+    def _to_ellipsoid(self, values: Float64, crs: CRS, transform: rasterio.Affine, corner: tuple[int, int]) -> None:
+        geoid = load_geoid(self.vertical, self.geoid)
+        if geoid is None:
+            return
+        rows, cols = values.shape
+        x, y = np.meshgrid(np.arange(cols) + corner[1] + 0.5, np.arange(rows) + corner[0] + 0.5)
+        lon, lat = _transformer_to_geographic(crs.to_wkt()).transform(
+            transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
+        )
+        known = np.isfinite(values)
+        values[known] += geoid.undulation(np.asarray(lon)[known], np.asarray(lat)[known])
+
+
+@functools.lru_cache(maxsize=8)
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _describe(path: Path) -> tuple[CRS, rasterio.Affine, tuple[int, int]]:
+    try:
+        with rasterio.open(path) as source:
+            wkt, transform, shape = source.crs and source.crs.to_wkt(), source.transform, source.shape
+    except rasterio.errors.RasterioError as error:
+        raise ConfigurationError(str(path), "dem.path", f"must be a readable raster ({error})", path.name) from None
+    if not wkt:
+        raise ConfigurationError(str(path), "dem.path", "must have a coordinate reference system", None)
+    crs = CRS.from_wkt(wkt)
+    return (crs.sub_crs_list[0] if crs.is_compound else crs.to_2d()), transform, shape
+
+
+@functools.lru_cache(maxsize=64)
+def _transformer(epsg: int, wkt: str) -> Transformer:
+    return Transformer.from_crs(epsg, CRS.from_wkt(wkt), always_xy=True)
+
+
+@functools.lru_cache(maxsize=8)
+def _transformer_to_geographic(wkt: str) -> Transformer:
+    return Transformer.from_crs(CRS.from_wkt(wkt), 4326, always_xy=True)
+
+
+def _pixel_polynomials(
+    to_dem: Transformer, box: tuple[float, float, float, float], transform: rasterio.Affine
+) -> tuple[Float64, Float64, tuple[int, int, int, int]]:
+    """Chebyshev coefficients of (column, row) over a box, and the pixel span (c0, c1, r0, r1) that holds it.
+
+    The way to the DEM's grid is analytic: degree 5 on a box of some kilometres is exact to nanometres.
+    """
+    west, south, east, north = box
+    unit = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
+    x, y = np.meshgrid(unit, unit, indexing="ij")
+    px, py = to_dem.transform((west + east + x * (east - west)) / 2, (south + north + y * (north - south)) / 2)
+    inverse = ~transform
+    col = inverse.a * np.asarray(px) + inverse.b * np.asarray(py) + inverse.c - 0.5
+    row = inverse.d * np.asarray(px) + inverse.e * np.asarray(py) + inverse.f - 0.5
+    vander = np.linalg.inv(chebyshev.chebvander(unit, _DEGREE))
+    column_c, row_c = vander @ col @ vander.T, vander @ row @ vander.T
+    reach = [np.abs(c).sum() - abs(c[0, 0]) for c in (column_c, row_c)]
+    span = (
+        int(np.floor(column_c[0, 0] - reach[0])) - _MARGIN_CELLS,
+        int(np.ceil(column_c[0, 0] + reach[0])) + _MARGIN_CELLS + 1,
+        int(np.floor(row_c[0, 0] - reach[1])) - _MARGIN_CELLS,
+        int(np.ceil(row_c[0, 0] + reach[1])) + _MARGIN_CELLS + 1,
+    )
+    return column_c, row_c, span
