@@ -5,9 +5,9 @@ An adapter for each lives in a folder of its own; `wiring` alone knows which one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NewType, Protocol, runtime_checkable
 
@@ -162,6 +162,22 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """One tile as one pass sees it.
+
+    Attributes
+    ----------
+    time : datetime
+        UTC zero-Doppler time at the tile's centre.
+    burst : BurstId or None
+        The burst that serves the centre; None where the pass has no valid samples there.
+    """
+
+    time: datetime
+    burst: BurstId | None
+
+
+@dataclass(frozen=True, slots=True)
 class FrameJob:
     """Frames of some grids of one track: one chain of passes, each 12 days after the one before.
 
@@ -184,6 +200,14 @@ class SarEngine(Protocol):
     @property
     def identity(self) -> EngineIdentity:
         """Name, version and parameters: part of every recipe."""
+        ...
+
+    def sightings(self, one: Pass, tiles: Sequence[TileId]) -> dict[TileId, Sighting]:
+        """When a pass flies by each of the tiles that its orbit reaches, and with which burst. BadProduct."""
+        ...
+
+    def bursts(self, one: Pass) -> frozenset[BurstId]:
+        """Bursts that a pass has. BadProduct."""
         ...
 
     def terrain(self, grid: Grid, reference: Pass) -> Terrain:
@@ -359,6 +383,7 @@ __all__ = [
     "SarEngine",
     "Scene",
     "Season",
+    "Sighting",
     "Slice",
     "Source",
     "Terrain",

@@ -1,1 +1,1 @@
-
+"""Finding products."""

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from sen12ts_pipeline.domain.bursts import Track
+from sen12ts_pipeline.domain.bursts import BurstId, Track
 from sen12ts_pipeline.domain.granules import Scene
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.passes import Visit
 from sen12ts_pipeline.domain.rules import Rules
-from sen12ts_pipeline.domain.series import Series
+from sen12ts_pipeline.domain.series import Series, series_ending
+from sen12ts_pipeline.errors import Rejected
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +35,78 @@ class Candidate:
     def days(self) -> int:
         """|s2date - s1date| in days."""
         return abs((self.s2date - self.series.newest.date).days)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TrackVisits:
+    """All passes of one track over one tile, and the burst that serves its centre."""
+
+    track: Track
+    direction: str
+    burst: BurstId
+    visits: tuple[Visit, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Refusal:
+    """A scene and a visit near it that cannot become a triplet, and the rule that says so."""
+
+    tile: TileId
+    scene_id: str
+    s2date: date
+    track: Track
+    direction: str
+    visit: Visit
+    rule: str
+    detail: str
+    invalid_s1: int | None = None
+    invalid_s2: int | None = None
+
+    @classmethod
+    def of(
+        cls, one: Candidate, rule: str, detail: str, invalid_s1: int | None = None, invalid_s2: int | None = None
+    ) -> Refusal:
+        """Refusal of a candidate."""
+        newest = one.series.newest
+        return cls(
+            one.tile, one.scene_id, one.s2date, one.track, one.direction, newest, rule, detail, invalid_s1, invalid_s2
+        )
+
+
+def pair(
+    tile: TileId, scenes: Iterable[Scene], tracks: Iterable[TrackVisits], rules: Rules
+) -> tuple[list[Candidate], list[Refusal]]:
+    """Candidates of a tile, and what rules 1 and 3 refuse.
+
+    Parameters
+    ----------
+    tile : TileId
+        The tile.
+    scenes : iterable of Scene
+        One a date and datatake (`best_scenes`).
+    tracks : iterable of TrackVisits
+        Passes over the tile, by track.
+    rules : Rules
+        Thresholds.
+    """
+    candidates: list[Candidate] = []
+    refusals: list[Refusal] = []
+    known = list(tracks)
+    for scene in scenes:
+        for track in known:
+            for visit in track.visits:
+                if not admits_gap(scene.date, visit, rules):
+                    continue
+                head = tile, scene.id, scene.date, track.track, track.direction
+                if not admits_cloud(scene, rules):
+                    detail = f"{scene.cloud_percent:.4g} % cloud, limit below {rules.max_cloud_percent:g} %"
+                    refusals.append(Refusal(*head, visit, "granule_cloud", detail))
+                    continue
+                try:
+                    candidates.append(Candidate(*head, series_ending(visit, track.visits, rules)))
+                except Rejected as refused:
+                    refusals.append(Refusal(*head, visit, refused.rule, refused.detail))
+    return candidates, refusals
 
 
 def admits_cloud(scene: Scene, rules: Rules) -> bool:

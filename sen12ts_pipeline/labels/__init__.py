@@ -1,1 +1,1 @@
-
+"""Land-cover labels of tiles."""

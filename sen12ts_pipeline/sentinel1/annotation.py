@@ -294,9 +294,11 @@ def _read_fm_rates(r: _Reader) -> tuple[RangePolynomial, ...]:
 
 
 def _read_doppler(r: _Reader) -> tuple[RangePolynomial, ...]:
-    measured = "data analysis" in r.text("imageAnnotation/processingInformation/dcMethod").lower() if (
-        r.root.find("imageAnnotation/processingInformation/dcMethod") is not None
-    ) else True
+    measured = (
+        "data analysis" in r.text("imageAnnotation/processingInformation/dcMethod").lower()
+        if (r.root.find("imageAnnotation/processingInformation/dcMethod") is not None)
+        else True
+    )
     found = []
     for e in r.root.findall("dopplerCentroid/dcEstimateList/dcEstimate"):
         doubtful = (e.findtext("dataDcRmsErrorAboveThreshold") or "").strip().lower() == "true"

@@ -121,6 +121,15 @@ def projected(position, area, t, o):  # type: ignore[no-untyped-def]  # noqa: AN
 
 
 @njit(nogil=True, cache=True)
+def ground(height, y, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Bilinear height at node coordinates inside the grid."""
+    i, j = int(y), int(x)
+    v, u = y - i, x - j
+    north = height[i, j] * (1 - u) + height[i, j + 1] * u
+    return north * (1 - v) + (height[i + 1, j] * (1 - u) + height[i + 1, j + 1] * u) * v
+
+
+@njit(nogil=True, cache=True)
 def occluded(height, row, col, lift, rise_row, rise_col, curve, top, step):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Whether terrain stands between points and the sensor, by walking every line of sight.
 
@@ -131,26 +140,44 @@ def occluded(height, row, col, lift, rise_row, rise_col, curve, top, step):  # t
     rows, cols = height.shape
     out = np.zeros(row.size, np.bool_)
     for k in range(row.size):
-        speed = math.sqrt(rise_row[k] ** 2 + rise_col[k] ** 2)
-        climb = step / speed
-        n = 1
+        climb = step / math.sqrt(rise_row[k] ** 2 + rise_col[k] ** 2)
+        up = climb
         while True:
-            up = climb * n
             z = lift[k] + up + curve * up * up
-            if z > top:
-                break
             y, x = row[k] + up * rise_row[k], col[k] + up * rise_col[k]
-            if y < 0.0 or x < 0.0 or y >= rows - 1.0 or x >= cols - 1.0:
+            if z > top or y < 0.0 or x < 0.0 or y >= rows - 1.0 or x >= cols - 1.0:
                 break
-            i, j = int(y), int(x)
-            v, u = y - i, x - j
-            ground = (height[i, j] * (1 - u) + height[i, j + 1] * u) * (1 - v) + (
-                height[i + 1, j] * (1 - u) + height[i + 1, j + 1] * u
-            ) * v
-            if ground > z:
+            if ground(height, y, x) > z:
                 out[k] = True
                 break
-            n += 1
+            up += climb
+    return out
+
+
+@njit(nogil=True, cache=True)
+def same_range(height, row, col, lift, away_row, away_col, tangent, node_m, reach_m, slant_m):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Whether another point of the zero-Doppler plane has the range of a point, by asking all within reach.
+
+    height, row, col, lift : see `occluded`; away_row, away_col : float64 (n,), nodes per node walked away from the
+    sensor; tangent : float64 (n,), of the incidence angle; node_m : node spacing; slant_m : range over cosine of the
+    incidence angle. Returns bool (n,).
+    """
+    rows, cols = height.shape
+    out = np.zeros(row.size, np.bool_)
+    steps = int(reach_m / node_m)
+    for k in range(row.size):
+        for n in range(-steps, steps + 1):
+            if n == 0:
+                continue
+            y, x = row[k] + n * away_row[k], col[k] + n * away_col[k]
+            if y < 0.0 or x < 0.0 or y >= rows - 1.0 or x >= cols - 1.0:
+                continue
+            d = n * node_m
+            rise = ground(height, y, x) - lift[k] - d * d / 12742e3
+            longer = d * tangent[k] - rise + (d + rise * tangent[k]) ** 2 / (2.0 * slant_m)
+            if longer * n <= 0.0:
+                out[k] = True
+                break
     return out
 
 

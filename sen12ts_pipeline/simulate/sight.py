@@ -19,6 +19,7 @@ from sen12ts_pipeline.simulate.relief import Relief
 Bool = npt.NDArray[np.bool_]
 
 _STEP_M = 500.0
+_TYPICAL_RANGE_M = 870e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,60 +87,79 @@ class Sight:
         fits = (Plane.fit(centre, east, north, v) for v in (*ray, flip * away_e, flip * away_n))
         return cls(*fits)
 
-    def shadow(self, relief: Relief, easting: Array, northing: Array, *, step_m: float = 10.0) -> Bool:
+    def tangent(self, east: Array, north: Array) -> Array:
+        """Tangent of the incidence angle on level ground at map points."""
+        return np.hypot(self.ray_east.at(east, north), self.ray_north.at(east, north))
+
+    def shadow(self, relief: Relief, easting: Array, northing: Array, *, node_m: float = 10.0) -> Bool:
         """Whether terrain hides the points of a regular grid from the sensor, (rows, cols)."""
-        ground = relief.on_grid(easting, northing)
         east, north = np.meshgrid(easting, northing)
-        top, slant = self._walk_limits(relief, east, north)
-        reach = (top - float(ground.min())) * slant + 3 * step_m
-        e_axis = np.arange(easting.min() - reach, easting.max() + reach + step_m, step_m)
-        n_axis = np.arange(northing.max() + reach, northing.min() - reach - step_m, -step_m)
-        terrain = relief.on_grid(e_axis, n_axis)
+        tangent = self.tangent(east, north)
+        ground = relief.on_grid(easting, northing)
+        top = _highest(relief, easting, northing)
+        nodes = _Nodes.around(relief, easting, northing, node_m, (top - float(ground.min())) * float(tangent.max()))
         hidden = kernels.occluded(
-            terrain,
-            ((n_axis[0] - north) / step_m).ravel(),
-            ((east - e_axis[0]) / step_m).ravel(),
+            nodes.height,
+            *nodes.coordinates(east, north),
             (ground + 0.05).ravel(),
-            (-self.ray_north.at(east, north) / step_m).ravel(),
-            (self.ray_east.at(east, north) / step_m).ravel(),
-            slant**2 / (2 * geodesy.EARTH_RADIUS_M),
-            float(terrain.max()),
+            (-self.ray_north.at(east, north) / node_m).ravel(),
+            (self.ray_east.at(east, north) / node_m).ravel(),
+            float(np.mean(tangent)) ** 2 / (2 * geodesy.EARTH_RADIUS_M),
+            top,
             0.5,
         )
         return np.asarray(hidden.reshape(ground.shape))
 
-    def _walk_limits(self, relief: Relief, east: Array, north: Array) -> tuple[float, float]:
-        """Highest terrain in reach, and metres walked per metre of rise."""
-        slant = float(np.hypot(self.ray_east.value, self.ray_north.value))
-        e = np.arange(east.min() - 3000.0, east.max() + 3000.0, 50.0)
-        n = np.arange(north.min() - 3000.0, north.max() + 3000.0, 50.0)
-        return float(relief.on_grid(e, n).max()) + 5.0, slant
-
-    def layover(self, relief: Relief, easting: Array, northing: Array, *, step_m: float = 5.0) -> Bool:
+    def layover(self, relief: Relief, easting: Array, northing: Array, *, node_m: float = 5.0) -> Bool:
         """Whether another point of the zero-Doppler plane has the same range, for points of a regular grid.
 
         A point is in layover when some ground nearer to the sensor is at least as far in range, or some ground beyond
         it is at most as far.
         """
-        ground = relief.on_grid(easting, northing)
         east, north = np.meshgrid(easting, northing)
-        _, slant = self._walk_limits(relief, east, north)
-        tangent = slant  # horizontal over vertical: the tangent of the incidence angle
-        span = float(ground.max() - ground.min()) + 60.0
-        reach = span / tangent + 100.0
-        out = np.zeros(ground.shape, dtype=bool)
-        step_e, step_n = self.away_east.at(east, north), self.away_north.at(east, north)
-        for distance in np.arange(step_m, reach, step_m):
-            drop = distance**2 / (2 * geodesy.EARTH_RADIUS_M)
-            for sign in (-1.0, 1.0):
-                e, n = east + sign * distance * step_e, north + sign * distance * step_n
-                rise = relief.at(e, n) - ground - drop
-                longer = sign * distance * tangent - rise  # change of range times what is positive
-                longer += (sign * distance + rise * tangent) ** 2 / (2 * self._range_scale(tangent))
-                out |= sign * longer <= 0
-        return out
+        tangent = self.tangent(east, north)
+        ground = relief.on_grid(easting, northing)
+        span = 2 * (_highest(relief, easting, northing) - relief.base_m)
+        reach = span / float(tangent.min())
+        nodes = _Nodes.around(relief, easting, northing, node_m, reach)
+        cosine = 1 / np.sqrt(1 + np.mean(tangent) ** 2)
+        shared = kernels.same_range(
+            nodes.height,
+            *nodes.coordinates(east, north),
+            ground.ravel(),
+            -self.away_north.at(east, north).ravel(),
+            self.away_east.at(east, north).ravel(),
+            tangent.ravel(),
+            node_m,
+            reach,
+            _TYPICAL_RANGE_M / float(cosine),
+        )
+        return np.asarray(shared.reshape(ground.shape))
 
-    @staticmethod
-    def _range_scale(tangent: float) -> float:
-        cosine = 1 / np.sqrt(1 + tangent**2)
-        return float(850e3 * cosine / cosine**2)
+
+def _highest(relief: Relief, easting: Array, northing: Array) -> float:
+    """Height that no terrain within 3 km reaches, metres."""
+    east = np.arange(easting.min() - 3000.0, easting.max() + 3000.0, 50.0)
+    north = np.arange(northing.min() - 3000.0, northing.max() + 3000.0, 50.0)
+    return float(relief.on_grid(east, north).max()) + 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """Heights on nodes that reach beyond a grid; row 0 north."""
+
+    west: float
+    north: float
+    spacing_m: float
+    height: Array
+
+    @classmethod
+    def around(cls, relief: Relief, easting: Array, northing: Array, spacing_m: float, reach_m: float) -> _Nodes:
+        reach = reach_m + 3 * spacing_m
+        east = np.arange(easting.min() - reach, easting.max() + reach + spacing_m, spacing_m)
+        north = np.arange(northing.max() + reach, northing.min() - reach - spacing_m, -spacing_m)
+        return cls(float(east[0]), float(north[0]), spacing_m, relief.on_grid(east, north))
+
+    def coordinates(self, east: Array, north: Array) -> tuple[Array, Array]:
+        """Row and column of map points, flattened, in nodes."""
+        return (self.north - north).ravel() / self.spacing_m, (east - self.west).ravel() / self.spacing_m

@@ -8,6 +8,7 @@ import logging
 import struct
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -24,7 +25,11 @@ T = TypeVar("T")
 
 _NOTES = "notes.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_DAMAGE = (zipfile.BadZipFile, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, struct.error)
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(ValueError, KeyError, NotImplementedError, RuntimeError),
+)
+"""What reading a damaged body raises, from the zip, its members or the JSON in it."""
 
 
 class Artifacts:
@@ -91,7 +96,7 @@ class Artifacts:
         body = self.store.get(key)
         try:
             return read(body)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             self.store.delete(key)
             with self._counting:
                 self.damaged += 1

@@ -180,7 +180,8 @@ class SqlLedger:
         try:
             done = connection.execute(statement).rowcount
         except IntegrityError as error:
-            rule = f"the cap is {self._cap}" if record.slot > self._cap else "another triplet holds it"
+            within = 1 <= record.slot <= self._cap
+            rule = "another triplet holds it" if within else f"slots go from 1 to the cap, {self._cap}"
             raise SlotTaken(f"{where}: {rule}; refused {record.name}") from error
         if not done:
             raise SlotTaken(f"{where}: {record.name} is already recorded in another place")

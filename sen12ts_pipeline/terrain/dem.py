@@ -128,7 +128,9 @@ class Dem:
                 if source.nodata is not None:
                     values[values == source.nodata] = np.nan
         except rasterio.errors.RasterioError as error:
-            raise ConfigurationError(str(self.path), "dem.path", f"must be readable everywhere ({error})", window) from None
+            raise ConfigurationError(
+                str(self.path), "dem.path", f"must be readable everywhere ({error})", window
+            ) from None
         values[~np.isfinite(values)] = np.nan
         return values
 

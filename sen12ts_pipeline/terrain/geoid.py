@@ -52,8 +52,10 @@ class Geoid:
         if around:
             col = np.mod(col, 360.0 / self.step_x)
         slack = 1e-6
-        if np.any(row < -slack) or np.any(row > rows - 1 + slack) or (
-            not around and (np.any(col < -slack) or np.any(col > cols - 1 + slack))
+        if (
+            np.any(row < -slack)
+            or np.any(row > rows - 1 + slack)
+            or (not around and (np.any(col < -slack) or np.any(col > cols - 1 + slack)))
         ):
             rule = "the geoid grid must cover the DEM window"
             area = f"lon {np.min(longitude):.3f}..{np.max(longitude):.3f}, lat {np.min(latitude):.3f}..{np.max(latitude):.3f}"

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
-from sen12ts_pipeline.domain.lattice import Grid
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.domain.lattice import Grid, TileId
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import BadProduct, Rejected
-from sen12ts_pipeline.ports import EngineIdentity, Frame, FrameJob, Source, Terrain
+from sen12ts_pipeline.ports import EngineIdentity, Frame, FrameJob, Sighting, Source, Terrain
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.backscatter import gamma0_db
 from sen12ts_pipeline.sar.native.image import Image, make_image
 from sen12ts_pipeline.sar.native.interferogram import KERNEL_WAVELENGTH_M, estimate
 from sen12ts_pipeline.sar.native.lattice import EASTING_STEP_M, Lattice
 from sen12ts_pipeline.sar.native.scene import OpenPass, open_pass
-from sen12ts_pipeline.sar.native.terrain import EDGE_MARGIN_LINES, EDGE_MARGIN_SAMPLES, FACET_SPLIT, make_terrain
+from sen12ts_pipeline.sar.native.terrain import (
+    EDGE_MARGIN_LINES,
+    EDGE_MARGIN_SAMPLES,
+    FACET_SPLIT,
+    make_terrain,
+    serving_burst,
+)
 from sen12ts_pipeline.terrain.dem import Dem
 
 VERSION = "1"
@@ -41,6 +49,7 @@ class NativeEngine:
     source: Source
     dem: Dem
     _open: Any = field(init=False, repr=False)
+    _centre_cache: dict[tuple[TileId, ...], Any] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_open", functools.lru_cache(maxsize=64)(self._read_pass))
@@ -67,6 +76,38 @@ class NativeEngine:
         """Annotation of a pass, read once."""
         opened: OpenPass = self._open(one)
         return opened
+
+    def bursts(self, one: Pass) -> frozenset[BurstId]:
+        """Bursts that a pass has."""
+        return frozenset(self.opened(one).bursts)
+
+    def sightings(self, one: Pass, tiles: Sequence[TileId]) -> dict[TileId, Sighting]:
+        """Which of the tiles a pass flies over, when, and with which burst."""
+        opened = self.opened(one)
+        found: dict[TileId, Sighting] = {}
+        for zone in sorted({t.zone for t in tiles}):
+            group = [t for t in tiles if t.zone == zone]
+            time, distance = geometry.solve_far(self._centres(tuple(group)), opened.orbit)
+            for tile, t, r in zip(group, time, distance, strict=True):
+                if np.isfinite(t):
+                    burst = serving_burst(opened, float(t), float(r))
+                    found[tile] = Sighting(opened.epoch + timedelta(seconds=float(t)), burst)
+        return found
+
+    def _centres(self, tiles: tuple[TileId, ...]) -> np.ndarray[Any, Any]:
+        """Earth-fixed centres (n, 3) of tiles of one zone; height 0 where the DEM is void, which moves times by nothing."""
+        centres = self._centre_cache.get(tiles)
+        if centres is None:
+            heights = np.array([self._centre_height(t.grid) for t in tiles])
+            easting, northing = (np.array(x) for x in zip(*(t.grid.centre for t in tiles), strict=True))
+            centres = geometry.earth_fixed(tiles[0].epsg, easting, northing, heights)
+            self._centre_cache[tiles] = centres
+        return centres
+
+    def _centre_height(self, grid: Grid) -> float:
+        easting, northing = grid.centre
+        window = self.dem.window(grid.epsg, (easting - 5, northing - 5, easting + 5, northing + 5))
+        return float(np.nan_to_num(window.lattice(np.array([easting]), np.array([northing]))[0, 0]))
 
     def terrain(self, grid: Grid, reference: Pass) -> Terrain:
         """Terrain layers of a grid as the reference pass sees it; no sample is read."""
@@ -114,11 +155,7 @@ class NativeEngine:
     def _baseline(self, grid: Grid, first: Pass, second: Pass) -> dict[str, float]:
         """Perpendicular baseline (m), height of ambiguity (m) and days of a pair at the grid's centre."""
         easting, northing = (np.array([x]) for x in grid.centre)
-        lattice = self.dem.window(
-            grid.epsg, (grid.west, grid.south, grid.east, grid.north)
-        ).lattice(easting, northing)
-        height = float(np.nan_to_num(lattice[0, 0]))
-        point = geometry.earth_fixed(grid.epsg, easting, northing, np.array([height]))
+        point = geometry.earth_fixed(grid.epsg, easting, northing, np.array([self._centre_height(grid)]))
         states = []
         for one in (first, second):
             opened = self.opened(one)

@@ -15,7 +15,7 @@ from pyproj import Transformer
 
 from sen12ts_pipeline.domain.lattice import to_geographic
 from sen12ts_pipeline.sar.native.kernels import polynomial
-from sen12ts_pipeline.sentinel1.orbit import LocalOrbit, Orbit
+from sen12ts_pipeline.sentinel1.orbit import LOCAL_HALF_S, LocalOrbit, Orbit
 
 Float64 = npt.NDArray[np.float64]
 
@@ -152,13 +152,25 @@ def solve(points: Float64, orbit: LocalOrbit) -> tuple[Float64, Float64]:
     return time, np.linalg.norm(points - orbit.state(time)[0], axis=1)
 
 
+def solve_far(points: Float64, orbit: Orbit) -> tuple[Float64, Float64]:
+    """Zero-Doppler times and slant ranges of points (n, 3) anywhere under a pass; NaN where the orbit does not reach."""
+    time, distance = np.full(len(points), np.nan), np.full(len(points), np.nan)
+    first, last = float(orbit.time_s[0]), float(orbit.time_s[-1])
+    for centre in np.arange(first + LOCAL_HALF_S / 2, last, LOCAL_HALF_S):
+        local = orbit.local(float(centre))
+        t, r = solve(points, local)
+        held = np.abs(t - centre) <= LOCAL_HALF_S / 2 + 1e-3
+        time[held], distance[held] = t[held], r[held]
+    return time, distance
+
+
 def localise(orbit: Orbit, point: Float64) -> LocalOrbit:
     """Local orbit around the zero-Doppler time of an Earth-fixed point (3,)."""
     low, high = orbit.time_s[0], orbit.time_s[-1]
     local = orbit.local((low + high) / 2)
     for _ in range(20):
         time = float(solve(point[None], local)[0][0])
-        if abs(time - local.centre_s) < 0.5:  # noqa: PLR2004 - well inside the +-4 s of the polynomial
+        if abs(time - local.centre_s) < 0.5:
             return orbit.local(time)
         local = orbit.local(float(np.clip(time, low - 5.0, high + 5.0)))
     return local

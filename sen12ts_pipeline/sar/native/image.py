@@ -120,7 +120,9 @@ def make_image(terrain: Terrain, one: OpenPass, heights: Float64, polarisations:
     """
     lattice = Lattice.of(terrain.grid)
     box = geometry.Box.around(terrain.grid.epsg, lattice.easting, lattice.northing, heights)
-    time, distance = geometry.fit(geometry.survey(box), one.orbit).time_range(lattice.easting, lattice.northing, heights)
+    time, distance = geometry.fit(geometry.survey(box), one.orbit).time_range(
+        lattice.easting, lattice.northing, heights
+    )
     nothing = np.full(lattice.shape, complex(np.nan, np.nan), np.complex64)
     image = Image(nothing, *({p: np.full(lattice.shape, np.nan, np.float32) for p in polarisations} for _ in range(2)))
     for index, burst_id in enumerate(terrain.bursts):
@@ -196,5 +198,3 @@ def _sample(
     scale = (1.0 / beta[column] ** 2).astype(np.float32)
     power[mine] *= scale
     noise[mine] *= scale
-
-

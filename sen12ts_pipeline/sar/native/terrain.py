@@ -102,7 +102,9 @@ class _Nodes:
         relief = float(np.nanmax(self.height) - np.nanmin(self.height))
         row, col = (n // 2 for n in self.height.shape)
         middle = np.array([[np.nanmean(self.height)]])
-        up = -float(self.geometry.look_vector(self.easting[col : col + 1], self.northing[row : row + 1], middle)[2, 0, 0])
+        up = -float(
+            self.geometry.look_vector(self.easting[col : col + 1], self.northing[row : row + 1], middle)[2, 0, 0]
+        )
         tangent = float(np.sqrt(1 - up * up) / up)
         reach = min(relief * max(tangent, 1 / tangent) + REACH_FLOOR_M, REACH_LIMIT_M)
         return int(np.ceil(reach / NODE_M))
@@ -153,6 +155,16 @@ def choose_bursts(
     return bursts, renumber[chosen], {b: reference.bursts[b] for b in bursts}
 
 
+def serving_burst(one: OpenPass, time_s: float, range_m: float) -> BurstId | None:
+    """Burst that serves a point of given geometry, by the rule of `choose_bursts`; None where there is none."""
+    time, distance = np.array([[time_s]]), np.array([[range_m]])
+    candidates = list(one.near(time_s, time_s))
+    chosen, margin = np.full((1, 1), choice.NONE, np.uint8), np.full((1, 1), -1.0)
+    for subswath in SUBSWATHS:
+        _claim_subswath(candidates, subswath, time, distance, chosen, margin)
+    return None if chosen[0, 0] == choice.NONE else candidates[chosen[0, 0]].burst.id
+
+
 def _claim_subswath(
     candidates: list[PlacedBurst], subswath: str, time: Float64, distance: Float64, chosen: UInt8, margin: Float64
 ) -> None:
@@ -197,7 +209,7 @@ def _layover_shadow(nodes: _Nodes) -> tuple[Bool, Bool, Bool]:
 
     The lines are straight in the map over a window of some kilometres; points lie 5 m apart on lines 5 m apart.
     """
-    time, distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)
+    distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)[1]
     nadir = nodes.geometry.nadir_angle(nodes.easting, nodes.northing, nodes.height)
     away = _away_from_radar(nodes)
     step = 5.0 / NODE_M
@@ -219,7 +231,6 @@ def _layover_shadow(nodes: _Nodes) -> tuple[Bool, Bool, Bool]:
     i = np.rint(to_line[1, 0] * row + to_line[1, 1] * col).astype(int) - i0
     held = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
     layover, shadow, unknown = (np.where(held, f[i % shape[0], j % shape[1]], False) for f in flags)
-    del time
     return layover, shadow, unknown | ~np.isfinite(nodes.height)
 
 

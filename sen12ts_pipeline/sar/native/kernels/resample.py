@@ -30,13 +30,11 @@ def _cis(cycles: float) -> complex:
     x2 = x * x
     s = x * (
         np.float32(1.0)
-        + x2
-        * (np.float32(-0.16666667) + x2 * (np.float32(0.008333333) + x2 * np.float32(-0.00019841270)))
+        + x2 * (np.float32(-0.16666667) + x2 * (np.float32(0.008333333) + x2 * np.float32(-0.00019841270)))
     )
     c = np.float32(1.0) + x2 * (
         np.float32(-0.5)
-        + x2
-        * (np.float32(0.041666668) + x2 * (np.float32(-0.0013888889) + x2 * np.float32(0.000024801587)))
+        + x2 * (np.float32(0.041666668) + x2 * (np.float32(-0.0013888889) + x2 * np.float32(0.000024801587)))
     )
     q = int(quarter) & 3
     if q == 0:

@@ -1,0 +1,221 @@
+"""What may be configured: every value with its meaning, default and bounds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from sen12ts_pipeline.domain.rules import Rules
+
+BYTES_PER_GB = 1_000_000_000
+AOI_NAME = r"^[a-z0-9][a-z0-9_-]*$"
+AOI_NAME_RULE = "must begin with a lower-case letter or a digit and go on with these, '_' or '-'"
+
+
+def _no_truth_value(value: Any) -> Any:  # noqa: ANN401 - whatever the YAML file holds
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not a truth value")
+    return value
+
+
+def _absolute(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base") or Path.cwd()
+    return Path(os.path.normpath(base / os.path.expanduser(path)))  # noqa: PTH111 - leaves an unknown ~user alone
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth_value)]
+Number = Annotated[float, BeforeValidator(_no_truth_value)]
+FilePath = Annotated[Path, AfterValidator(_absolute)]
+"""Relative paths count from the folder of the file that holds them, in the environment from the working folder."""
+
+
+class Options(BaseModel):
+    """Base of all options: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class RuleSettings(Options):
+    """Thresholds of the data set contract; the defaults are the paper's."""
+
+    max_cloud_percent: Number = Field(
+        default=10.0, gt=0, le=100, description="Sentinel-2 granules must stay below this cloud cover, percent."
+    )
+    max_gap_days: Whole = Field(
+        default=3,
+        ge=0,
+        le=12,
+        description="Largest distance between the Sentinel-2 date and the newest radar date, days.",
+    )
+    repeat_days: Whole = Field(
+        default=12,
+        ge=6,
+        le=24,
+        multiple_of=6,
+        description="Days between the passes of a series and of an interferogram.",
+    )
+    repeat_tolerance_minutes: Number = Field(
+        default=30.0, gt=0, le=60, description="Allowed deviation of a burst's time from the repeat, minutes."
+    )
+    series_length: Whole = Field(
+        default=4, ge=4, le=4, description="Radar dates of a triplet; the 19 layers of the stack hold four."
+    )
+    mix_platforms: bool = Field(default=False, description="Whether one series may mix Sentinel-1A to D.")
+    max_invalid_percent: Number = Field(
+        default=1.0,
+        gt=0,
+        le=100,
+        description="The radar and the optical mask must each have less invalid pixels, percent.",
+    )
+    cap_per_season: Whole = Field(default=4, ge=1, le=20, description="Most triplets of one tile in one season.")
+    search_days_before: Whole = Field(
+        default=51, ge=0, le=200, description="How far before a season radar passes are searched, days."
+    )
+    search_days_after: Whole = Field(
+        default=3, ge=0, le=60, description="How far after a season radar passes are searched, days."
+    )
+
+    @field_validator("search_days_before")
+    @classmethod
+    def _holds_a_series(cls, days: int, info: ValidationInfo) -> int:
+        if {"repeat_days", "series_length", "max_gap_days"} <= info.data.keys():
+            series, gap = info.data["repeat_days"] * info.data["series_length"], info.data["max_gap_days"]
+            if days < series + gap:
+                raise ValueError(f"must be at least {series + gap}: a series of {series} days and a gap of {gap}")
+        return days
+
+    @field_validator("search_days_after")
+    @classmethod
+    def _holds_the_gap(cls, days: int, info: ValidationInfo) -> int:
+        if days < info.data.get("max_gap_days", 0):
+            raise ValueError(f"must be at least max_gap_days, {info.data['max_gap_days']}")
+        return days
+
+    def to_rules(self, budget_gb: float = 320.0) -> Rules:
+        """Thresholds as the domain takes them, with the size budget of an area."""
+        return Rules(**self.model_dump(), budget_bytes=round(budget_gb * BYTES_PER_GB))
+
+
+class Settings(Options):
+    """Settings of the pipeline, the same for all areas."""
+
+    store: FilePath = Field(
+        default_factory=lambda: Path("data/store").absolute(),
+        description="Folder of the data set, its artifacts and reports.",
+        json_schema_extra={"default_text": "`data/store` in the working folder"},
+    )
+    ledger: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Database URL of the ledger; without one, SQLite in `<store>/_work/ledger.sqlite`. "
+        "PostgreSQL: `postgresql+psycopg://user:password@host/name`.",
+    )
+    engine: Literal["native"] = Field(default="native", description="What makes the radar layers.")
+    masker: Literal["scl"] = Field(
+        default="scl", description="What tells cloud and cloud shadow: the product's own scene classification."
+    )
+    profile: Literal["cog", "compat"] = Field(
+        default="cog",
+        description="Layout of the files: `cog` is tiled with ZSTD and predictor, `compat` has uncompressed strips as "
+        "the published data set.",
+    )
+    tile_order: Literal["random", "burst"] = Field(
+        default="random",
+        description="Order in which tiles use up the size budget: seeded `random` order, as the paper's, or `burst` by "
+        "burst, for which far fewer bytes are read.",
+    )
+    seed: Whole = Field(default=7, ge=0, le=2**32 - 1, description="Seed of the tiles' random order.")
+    workers: Whole = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=1024,
+        description="Threads or processes of one task; the results do not depend on it.",
+        json_schema_extra={"default_text": "the number of processors"},
+    )
+    quicklooks: bool = Field(default=True, description="Whether each triplet gets a picture.")
+    rules: RuleSettings = Field(default_factory=RuleSettings, description="Thresholds of the data set contract.")
+
+    @property
+    def ledger_url(self) -> str:
+        """Database URL of the ledger, derived from the store where none is set."""
+        return self.ledger or f"sqlite:///{self.store / '_work' / 'ledger.sqlite'}"
+
+
+class CatalogueSettings(Options):
+    """Where an area's products come from."""
+
+    kind: Literal["archive"] = Field(
+        default="archive", description="A folder of Sentinel products, as SAFE folders or zips."
+    )
+    root: FilePath | None = Field(default=None, description="That folder; needed before anything can be made.")
+
+
+class DemSettings(Options):
+    """The elevation model."""
+
+    path: FilePath | None = Field(
+        default=None,
+        description="Raster of elevations, metres (a GeoTIFF or a GDAL VRT); needed before anything can be made.",
+    )
+    vertical: Literal["ellipsoidal", "egm96", "egm2008"] = Field(
+        default="egm2008",
+        description="What its heights count from: the ellipsoid, or a geoid (Copernicus GLO-30: `egm2008`, SRTM: "
+        "`egm96`).",
+    )
+    geoid: FilePath | None = Field(
+        default=None, description="Raster of that geoid's undulation, metres; used unless heights are ellipsoidal."
+    )
+
+
+class LabelSettings(Options):
+    """The land-cover map."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_]*$",
+        max_length=60,
+        description="Name of the source, which tells the meaning of its codes: `cdl_2020`, `worldcover_2020_v100`, "
+        "`dun_2020`.",
+    )
+    path: FilePath | None = Field(
+        default=None, description="Raster or parcels with the source's own codes; needed before anything can be made."
+    )
+    year: Whole | None = Field(
+        default=None, ge=1900, le=2100, description="Year that the map describes, where it is not the area's year."
+    )
+
+
+class AoiSettings(Options):
+    """Settings of one area of interest."""
+
+    name: str = Field(
+        pattern=AOI_NAME,
+        max_length=60,
+        description="Name of the area: of its settings file, its folder in the store and its DAG.",
+    )
+    description: str = Field(default="", description="What the area is, in a sentence.")
+    boundary: FilePath = Field(description="GeoJSON file of the area, longitude and latitude in degrees.")
+    year: Whole = Field(ge=2015, le=2100, description="Year of the data set; four partitions, one a season.")
+    budget_gb: Number = Field(
+        default=320.0,
+        gt=0,
+        le=1_000_000,
+        description="Raw size of the year's triplets, 10^9 bytes; a quarter is spent per season.",
+    )
+    catalogue: CatalogueSettings = Field(default_factory=CatalogueSettings, description="Where the products come from.")
+    dem: DemSettings = Field(default_factory=DemSettings, description="The elevation model.")
+    labels: LabelSettings = Field(description="The land-cover map.")
+
+
+__all__ = [
+    "AOI_NAME",
+    "AOI_NAME_RULE",
+    "AoiSettings",
+    "CatalogueSettings",
+    "DemSettings",
+    "LabelSettings",
+    "RuleSettings",
+    "Settings",
+]

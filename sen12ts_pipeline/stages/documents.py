@@ -1,0 +1,154 @@
+"""Documents of a partition: what was found, planned and chosen; each is written once and then only read."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.domain.granules import Granule, Scene
+from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.pairing import Refusal, TrackVisits
+from sen12ts_pipeline.domain.passes import Pass, Slice
+from sen12ts_pipeline.domain.seasons import Partition
+from sen12ts_pipeline.domain.selection import Screened
+from sen12ts_pipeline.ports import ObjectKey, ObjectStore, Put
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Products that the search found for a partition; later runs use these identities."""
+
+    granules: tuple[Granule, ...]
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Reference passes of an AOI's year, one a relative orbit: the source of all geometry that dates share."""
+
+    passes: tuple[Pass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPass:
+    """A pass and the bursts that it has."""
+
+    flight: Pass
+    bursts: tuple[BurstId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTile:
+    """What a tile can be made of.
+
+    Attributes
+    ----------
+    tile : TileId
+        The tile.
+    scenes : tuple of str
+        Identities of its scenes, one a datatake.
+    tracks : tuple of TrackVisits
+        Passes by track.
+    references : tuple of str
+        Identity of the reference pass of each of `tracks`.
+    """
+
+    tile: TileId
+    scenes: tuple[str, ...]
+    tracks: tuple[TrackVisits, ...]
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Scenes, passes and tiles of a partition; the list of tiles is frozen with it."""
+
+    scenes: tuple[Scene, ...]
+    passes: tuple[PlannedPass, ...]
+    references: tuple[Pass, ...]
+    tiles: tuple[PlannedTile, ...]
+
+    def scene(self, scene_id: str) -> Scene:
+        """Scene of an identity."""
+        return next(s for s in self.scenes if s.id == scene_id)
+
+    def flight(self, pass_id: str) -> Pass:
+        """Pass of an identity, reference passes included."""
+        return next(p for p in (*(q.flight for q in self.passes), *self.references) if p.id == pass_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenTile:
+    """A tile's candidates in the order in which they are made; the first `slots` fill its cap."""
+
+    tile: TileId
+    candidates: tuple[Screened, ...]
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the screen let pass, and every refusal so far."""
+
+    tiles: tuple[ChosenTile, ...]
+    refusals: tuple[Refusal, ...]
+    over_budget: tuple[TileId, ...]
+
+
+class Document(Generic[T]):
+    """Reads and writes one kind of document."""
+
+    def __init__(self, kind: type[T], name: str) -> None:
+        self._kind, self._name = kind, name
+
+    def key(self, partition: Partition) -> ObjectKey:
+        """Where the document of a partition lies."""
+        return ObjectKey(f"{partition.aoi}/partitions/{partition.name}/{self._name}.json")
+
+    def read(self, store: ObjectStore, partition: Partition) -> T:
+        """The document; KeyError if it was not written yet."""
+        return self._parse(store.get(self.key(partition)))
+
+    def find(self, store: ObjectStore, partition: Partition) -> T | None:
+        """The document, None if it was not written yet."""
+        try:
+            return self.read(store, partition)
+        except KeyError:
+            return None
+
+    def freeze(self, store: ObjectStore, partition: Partition, value: T) -> T:
+        """Write the document unless it is there, and return the one that holds: the first."""
+        put = store.put_if_absent(self.key(partition), _adapter(self._kind).dump_json(value, indent=1))
+        return self.read(store, partition) if put is Put.DIFFERENT else value
+
+    def replace(self, store: ObjectStore, partition: Partition, value: T) -> None:
+        """Write the document, whatever is there."""
+        store.replace(self.key(partition), _adapter(self._kind).dump_json(value, indent=1))
+
+    def _parse(self, body: bytes) -> T:
+        value: T = _adapter(self._kind).validate_json(body)
+        return value
+
+
+class _YearDocument(Document[T]):
+    """A document of an AOI's year, shared by its partitions."""
+
+    def key(self, partition: Partition) -> ObjectKey:
+        return ObjectKey(f"{partition.aoi}/partitions/{partition.year}/{self._name}.json")
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+INVENTORY = Document(Inventory, "inventory")
+REFERENCES = _YearDocument(References, "references")
+PLAN = Document(Plan, "plan")
+SELECTION = Document(Selection, "selection")

@@ -1,0 +1,144 @@
+"""match: which scenes and passes serve each tile, with which burst."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+
+import shapely
+
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.domain.granules import Scene, scenes_of
+from sen12ts_pipeline.domain.lattice import TileId, tiles_of
+from sen12ts_pipeline.domain.pairing import TrackVisits, admits_cloud, best_scenes
+from sen12ts_pipeline.domain.passes import Pass, Visit, passes_of
+from sen12ts_pipeline.domain.seasons import Interval, Partition, Season, intervals
+from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.ports import Sighting
+from sen12ts_pipeline.stages import search
+from sen12ts_pipeline.stages.documents import (
+    PLAN,
+    REFERENCES,
+    Inventory,
+    Plan,
+    PlannedPass,
+    PlannedTile,
+    References,
+)
+from sen12ts_pipeline.stages.services import Services
+
+COMPLETE_SHARE = 0.99
+"""A reference pass covers at least this share of the area that the best pass of its orbit covers."""
+
+
+def run(partition: str, services: Services) -> str:
+    """Freeze the partition's tiles with everything that they can be made of; returns the plan's key."""
+    parsed = Partition.parse(partition)
+    if PLAN.find(services.store, parsed) is None:
+        found = search.inventory(parsed, services)
+        chosen = references(parsed, services)
+        plan = build(found, chosen, services)
+        if found.granules and found.slices:
+            REFERENCES.freeze(services.store, parsed, chosen)
+            PLAN.freeze(services.store, parsed, plan)
+        figures = {"tiles": float(len(plan.tiles)), "passes": float(len(plan.passes))}
+        services.ledger.record_event(parsed, "match", "tiles planned", **figures)
+    return str(PLAN.key(parsed))
+
+
+def plan_of(partition: Partition, services: Services) -> Plan:
+    """The frozen plan; an empty one when there was nothing to plan with."""
+    return PLAN.find(services.store, partition) or Plan((), (), (), ())
+
+
+def references(partition: Partition, services: Services) -> References:
+    """First complete pass of each relative orbit in the year and the days before it that its first series need.
+
+    Chosen from the products' outlines alone, and from the whole year, so that it does not matter which partition asks
+    first.
+    """
+    known = REFERENCES.find(services.store, partition)
+    if known is not None:
+        return known
+    rules = services.rules
+    year = intervals(partition.year, Season.WINTER)
+    start = year[0].start - timedelta(days=rules.search_days_before)
+    window = Interval(start, year[-1].end + timedelta(days=rules.search_days_after))
+    slices = [s for s in services.catalogue.slices(services.area, window) if s.dual_polarised]
+    quarantined = services.ledger.quarantined()
+    orbits: dict[int, list[Pass]] = defaultdict(list)
+    for one in passes_of(s for s in slices if s.product not in quarantined):
+        orbits[one.slices[0].relative_orbit].append(one)
+    found = (_first_complete(orbits[orbit], services) for orbit in sorted(orbits))
+    return References(tuple(p for p in found if p))
+
+
+def _first_complete(passes: list[Pass], services: Services) -> Pass | None:
+    covered = []
+    for one in passes:
+        outline = shapely.union_all([shapely.from_wkt(s.footprint) for s in one.slices])
+        covered.append(outline.intersection(services.area).area)
+    limit = COMPLETE_SHARE * max(covered)
+    complete = (p for p, share in zip(passes, covered, strict=True) if share >= limit)
+    return next((p for p in complete if _read(p, services)), None)
+
+
+def build(found: Inventory, chosen: References, services: Services) -> Plan:
+    """Plan of an inventory; passes that cannot be read are quarantined and left out."""
+    tiles = tiles_of(services.area)
+    scenes = scenes_of(found.granules)
+    passes = [p for p in (_read(one, services) for one in passes_of(found.slices)) if p]
+    served = _serving(chosen, tiles, services)
+    sightings = {p.flight.id: services.engine.sightings(p.flight, tiles) for p in passes}
+    planned = []
+    for tile in tiles:
+        tracks = _tracks(tile, served.get(tile, {}), passes, sightings)
+        planned_scenes = _scenes(tile, scenes, services)
+        planned.append(PlannedTile(tile, planned_scenes, tuple(t for t, _ in tracks), tuple(r for _, r in tracks)))
+    return Plan(scenes, tuple(passes), chosen.passes, tuple(planned))
+
+
+def _scenes(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tuple[str, ...]:
+    """One scene a date for a tile; one too cloudy for rule 1 only where no other of its date will do, to be refused."""
+    good = best_scenes(tile, [s for s in scenes if admits_cloud(s, services.rules)])
+    dates = {s.date for s in good}
+    cloudy = [s for s in best_scenes(tile, scenes) if s.date not in dates]
+    return tuple(s.id for s in sorted((*good, *cloudy), key=lambda s: (s.date, s.id)))
+
+
+def _read(one: Pass, services: Services) -> PlannedPass | None:
+    try:
+        return PlannedPass(one, tuple(sorted(services.engine.bursts(one))))
+    except BadProduct as error:
+        services.ledger.quarantine(error.product, f"{error.member}: {error.reason}" if error.member else error.reason)
+        return None
+
+
+def _serving(
+    chosen: References, tiles: tuple[TileId, ...], services: Services
+) -> dict[TileId, dict[int, tuple[BurstId, Pass]]]:
+    """Burst that serves each tile's centre, by track, as the reference passes see it."""
+    served: dict[TileId, dict[int, tuple[BurstId, Pass]]] = defaultdict(dict)
+    for reference in chosen.passes:
+        for tile, sighting in services.engine.sightings(reference, tiles).items():
+            if sighting.burst is not None:
+                served[tile].setdefault(sighting.burst.track, (sighting.burst, reference))
+    return served
+
+
+def _tracks(
+    tile: TileId,
+    served: dict[int, tuple[BurstId, Pass]],
+    passes: list[PlannedPass],
+    sightings: dict[str, dict[TileId, Sighting]],
+) -> list[tuple[TrackVisits, str]]:
+    tracks = []
+    for track, (burst, reference) in sorted(served.items()):
+        visits = sorted(
+            Visit(sightings[p.flight.id][tile].time, p.flight.id, p.flight.platform)
+            for p in passes
+            if burst in p.bursts and tile in sightings[p.flight.id]
+        )
+        if visits:
+            tracks.append((TrackVisits(burst.track, reference.direction, burst, tuple(visits)), reference.id))
+    return tracks

@@ -1,0 +1,74 @@
+"""search: what products there are for a partition; the first answer is frozen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sen12ts_pipeline.domain.seasons import Interval, Partition, intervals, pass_search
+from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.stages.documents import INVENTORY, Inventory
+from sen12ts_pipeline.stages.services import Services
+
+ALWAYS = Interval(datetime(2014, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+def run(partition: str, services: Services, *, refresh: bool = False) -> str:
+    """Freeze the identities of the products found, and quarantine those that cannot be read.
+
+    Parameters
+    ----------
+    partition : str
+        ``<aoi>/<year>-<season>``.
+    services : Services
+        Connected ports.
+    refresh : bool
+        Search again and take what is new, instead of keeping what the first run found.
+
+    Returns
+    -------
+    str
+        Key of the inventory.
+
+    Raises
+    ------
+    ConfigurationError
+        When the archive has nothing over the area at any time.
+    """
+    parsed = Partition.parse(partition)
+    if refresh or INVENTORY.find(services.store, parsed) is None:
+        found = find(parsed, services)
+        for product, reason in sorted(services.broken().items()):
+            services.ledger.quarantine(product, reason)
+        if found.granules and found.slices:  # an empty answer is not frozen: the archive may still be filling
+            freeze = INVENTORY.replace if refresh else INVENTORY.freeze
+            freeze(services.store, parsed, found)
+        figures = {"granules": float(len(found.granules)), "slices": float(len(found.slices))}
+        services.ledger.record_event(parsed, "search", "products found", **figures)
+    return str(INVENTORY.key(parsed))
+
+
+def find(partition: Partition, services: Services) -> Inventory:
+    """Search without freezing anything."""
+    rules, season = services.rules, partition.season
+    before, after = rules.search_days_before, rules.search_days_after
+    windows = pass_search(partition.year, season, days_before=before, days_after=after)
+    granules = [g for i in intervals(partition.year, season) for g in services.catalogue.granules(services.area, i)]
+    slices = [s for i in windows for s in services.catalogue.slices(services.area, i)]
+    if not granules and not slices:
+        _require_something(services)
+    return Inventory(tuple(sorted(set(granules))), tuple(sorted(s for s in set(slices) if s.dual_polarised)))
+
+
+def inventory(partition: Partition, services: Services) -> Inventory:
+    """The frozen inventory; an empty one when the search found nothing to freeze."""
+    return INVENTORY.find(services.store, partition) or Inventory((), ())
+
+
+def _require_something(services: Services) -> None:
+    catalogue, area = services.catalogue, services.area
+    if any(True for _ in catalogue.slices(area, ALWAYS)) or any(True for _ in catalogue.granules(area, ALWAYS)):
+        return
+    bounds = ", ".join(f"{x:.4f}" for x in area.bounds)
+    broken = f"; {len(services.broken())} products there could not be read" if services.broken() else ""
+    rule = f"must hold Sentinel-1 IW SLC and Sentinel-2 L2A products that meet the area {services.aoi}{broken}"
+    raise ConfigurationError(services.origin, "catalogue.root", rule, f"none within {bounds} (degrees W, S, E, N)")

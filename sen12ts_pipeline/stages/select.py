@@ -1,0 +1,206 @@
+"""select: refuse by the two masks, order what is left, fill the cap and the size budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.pairing import Candidate, Refusal
+from sen12ts_pipeline.domain.seasons import Partition
+from sen12ts_pipeline.domain.selection import Screened, fill_cap, tile_order, within_budget
+from sen12ts_pipeline.errors import Rejected
+from sen12ts_pipeline.ports import CandidateRecord, CandidateState
+from sen12ts_pipeline.stages.documents import SELECTION, ChosenTile, Plan, PlannedTile, Selection
+from sen12ts_pipeline.stages.recipes import cloud_recipe
+from sen12ts_pipeline.stages.screen import pairings, scene_tiles, terrain_of
+from sen12ts_pipeline.stages.services import Services
+
+TILE_PIXELS = 256 * 256
+
+
+def run(partition: str, services: Services) -> str:
+    """Freeze which candidates are made, and record every refusal; returns the selection's key."""
+    parsed = Partition.parse(partition)
+    selection = SELECTION.find(services.store, parsed)
+    if selection is None:
+        plan, tiles = scene_tiles(parsed, services)
+        chosen = choose(plan, _Clouds(plan, tiles, services), services)
+        selection = SELECTION.freeze(services.store, parsed, chosen) if plan.tiles else chosen
+    services.ledger.record_candidates(records(parsed, selection))
+    figures = Counter(r.rule for r in selection.refusals)
+    services.ledger.record_event(
+        parsed, "select", "candidates chosen", selected=float(sum(t.slots for t in selection.tiles)), **figures
+    )
+    return str(SELECTION.key(parsed))
+
+
+def selection_of(partition: Partition, services: Services) -> Selection:
+    """The frozen selection; an empty one when there was nothing to select."""
+    return SELECTION.find(services.store, partition) or Selection((), (), ())
+
+
+class _Clouds:
+    """Counts of the optical screen by scene."""
+
+    def __init__(self, plan: Plan, tiles: dict[str, list[TileId]], services: Services) -> None:
+        self._counts: dict[str, dict[str, Any]] = {
+            scene_id: services.artifacts.get_json(cloud_recipe(plan.scene(scene_id), wanted, services))
+            for scene_id, wanted in tiles.items()
+        }
+
+    def of(self, one: Candidate) -> dict[str, Any]:
+        return self._counts[one.scene_id]
+
+
+def choose(plan: Plan, clouds: _Clouds, services: Services) -> Selection:
+    """Apply rules 4, 6 and 7 to every tile of the plan."""
+    refusals: list[Refusal] = []
+    tiles: list[ChosenTile] = []
+    for planned in plan.tiles:
+        candidates, refused = pairings(plan, planned, services)
+        refusals.extend(refused)
+        screened = _Screen(plan, planned, clouds, services).apply(candidates, refusals)
+        if screened:
+            tiles.append(_ranked(planned.tile, screened, services.rules.cap_per_season))
+    ordered = _in_order(plan, tiles, services)
+    kept = within_budget([(t.tile, t.slots) for t in ordered], services.rules.season_triplets)
+    inside = set(kept)
+    return Selection(
+        tuple(t for t in ordered if t.tile in inside),
+        tuple(refusals),
+        tuple(t.tile for t in ordered if t.tile not in inside),
+    )
+
+
+def _ranked(tile: TileId, screened: list[Screened], cap: int) -> ChosenTile:
+    return ChosenTile(tile, fill_cap(screened, len(screened)), min(cap, len(screened)))
+
+
+def _in_order(plan: Plan, tiles: list[ChosenTile], services: Services) -> list[ChosenTile]:
+    by_tile = {t.tile: t for t in tiles}
+    if services.tile_order == "burst":
+        burst: dict[TileId, tuple[BurstId, ...]] = {p.tile: tuple(t.burst for t in p.tracks) for p in plan.tiles}
+        return [by_tile[t] for t in sorted(by_tile, key=lambda t: (burst[t], t))]
+    return [by_tile[t] for t in tile_order((p.tile for p in plan.tiles), services.seed) if t in by_tile]
+
+
+class _Screen:
+    """Rules of one tile's masks; its terrain is looked at once a track."""
+
+    def __init__(self, plan: Plan, planned: PlannedTile, clouds: _Clouds, services: Services) -> None:
+        self._plan, self._planned, self._clouds, self._services = plan, planned, clouds, services
+        self._bursts = {p.flight.id: frozenset(p.bursts) for p in plan.passes}
+        self._terrain: dict[int, tuple[int, tuple[BurstId, ...]] | Rejected] = {}
+
+    def apply(self, candidates: Iterable[Candidate], refusals: list[Refusal]) -> list[Screened]:
+        kept = []
+        for one in candidates:
+            outcome = self._judge(one)
+            if isinstance(outcome, Refusal):
+                refusals.append(outcome)
+            else:
+                kept.append(outcome)
+        return kept
+
+    def _judge(self, one: Candidate) -> Screened | Refusal:
+        rules = self._services.rules
+        clouds = self._clouds.of(one)
+        if "bad_product" in clouds:
+            return Refusal.of(one, "bad_product", clouds["bad_product"])
+        measured = clouds["cloud_percent"]
+        if measured >= rules.max_cloud_percent:
+            return Refusal.of(
+                one, "granule_cloud", f"{measured:.4g} % cloud measured, limit {rules.max_cloud_percent:g} %"
+            )
+        invalid_s2 = clouds["invalid"][str(one.tile)]
+        terrain = self._terrain_of(one)
+        if isinstance(terrain, Rejected):
+            return Refusal.of(one, terrain.rule, terrain.detail, None, invalid_s2)
+        invalid_s1, bursts = terrain
+        limit = f"of {TILE_PIXELS} pixels, must be below {rules.max_invalid_percent:g} %"
+        if not rules.admits_invalid(invalid_s1):
+            return Refusal.of(one, "s1_invalid", f"{invalid_s1} {limit}", invalid_s1, invalid_s2)
+        if not rules.admits_invalid(invalid_s2):
+            return Refusal.of(one, "s2_invalid", f"{invalid_s2} {limit}", invalid_s1, invalid_s2)
+        for visit in one.series.visits:
+            missing = [str(b) for b in bursts if b not in self._bursts[visit.pass_id]]
+            if missing:
+                detail = f"pass {visit.pass_id} lacks burst {', '.join(missing)}"
+                return Refusal.of(one, "missing_burst", detail, invalid_s1, invalid_s2)
+        return Screened(one, invalid_s1, invalid_s2)
+
+    def _terrain_of(self, one: Candidate) -> tuple[int, tuple[BurstId, ...]] | Rejected:
+        if one.track not in self._terrain:
+            try:
+                terrain = terrain_of(one.tile, self._reference(one), self._plan, self._services)
+                self._terrain[one.track] = int((~terrain.valid).sum()), terrain.bursts
+            except Rejected as refused:
+                self._terrain[one.track] = refused
+        return self._terrain[one.track]
+
+    def _reference(self, one: Candidate) -> str:
+        return reference_of(self._planned, one)
+
+
+def reference_of(planned: PlannedTile, one: Candidate) -> str:
+    """Identity of the reference pass of a candidate's track."""
+    pairs = zip(planned.tracks, planned.references, strict=True)
+    return next(reference for track, reference in pairs if track.track == one.track)
+
+
+def records(partition: Partition, selection: Selection) -> list[CandidateRecord]:
+    """Ledger rows of a selection."""
+    rows = []
+    for chosen in selection.tiles:
+        for place, screened in enumerate(chosen.candidates):
+            selected = place < chosen.slots
+            state = CandidateState.SELECTED if selected else CandidateState.SPARE
+            rule = "" if selected else "cap"
+            detail = "" if selected else f"place {place + 1} in the order, {chosen.slots} slots"
+            rows.append(candidate_record(partition, screened, state, rule, detail, None))
+    for refusal in selection.refusals:
+        rows.append(
+            CandidateRecord(
+                partition=partition,
+                tile=refusal.tile,
+                scene_id=refusal.scene_id,
+                s2date=refusal.s2date,
+                track=refusal.track,
+                direction=refusal.direction,
+                s1date=refusal.visit.date,
+                pass_id=refusal.visit.pass_id,
+                state=CandidateState.REFUSED,
+                rule=refusal.rule,
+                detail=refusal.detail,
+                invalid_s1=refusal.invalid_s1,
+                invalid_s2=refusal.invalid_s2,
+                slot=None,
+            )
+        )
+    return rows
+
+
+def candidate_record(
+    partition: Partition, screened: Screened, state: CandidateState, rule: str, detail: str, slot: int | None
+) -> CandidateRecord:
+    """Ledger row of a screened candidate."""
+    one = screened.candidate
+    return CandidateRecord(
+        partition=partition,
+        tile=one.tile,
+        scene_id=one.scene_id,
+        s2date=one.s2date,
+        track=one.track,
+        direction=one.direction,
+        s1date=one.series.newest.date,
+        pass_id=one.series.newest.pass_id,
+        state=state,
+        rule=rule,
+        detail=detail,
+        invalid_s1=screened.invalid_s1,
+        invalid_s2=screened.invalid_s2,
+        slot=slot,
+    )

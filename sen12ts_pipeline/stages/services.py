@@ -1,0 +1,75 @@
+"""What a stage may use: the ports, connected, and the settings that decide results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shapely.geometry.base import BaseGeometry
+
+from sen12ts_pipeline.domain.rules import Rules
+from sen12ts_pipeline.ports import Catalogue, CloudMasker, LabelSource, Ledger, ObjectStore, SarEngine, Source
+from sen12ts_pipeline.state.artifacts import Artifacts
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Services:
+    """Ports and decisions of one AOI.
+
+    Attributes
+    ----------
+    aoi : str
+        Name of the area.
+    area : Polygon or MultiPolygon
+        Boundary in degrees.
+    rules : Rules
+        Thresholds of the contract.
+    tile_order, seed : str, int
+        Order in which tiles use up the size budget.
+    profile : str
+        Layout of the files, ``cog`` or ``compat``.
+    workers : int
+        Threads inside a shard; results do not depend on it.
+    quicklooks : bool
+        Whether triplets get pictures.
+    label_name, label_year : str, int or None
+        Name of the label source, and its year where it is not the data set's.
+    origin : str
+        Where products come from, for messages.
+    broken : callable
+        Products that the catalogue could not read, with reasons.
+    """
+
+    aoi: str
+    area: BaseGeometry
+    rules: Rules
+    tile_order: str
+    seed: int
+    profile: str
+    workers: int
+    quicklooks: bool
+    label_name: str
+    label_year: int | None
+    origin: str
+    catalogue: Catalogue
+    source: Source
+    engine: SarEngine
+    masker: CloudMasker
+    labels: LabelSource
+    store: ObjectStore
+    artifacts: Artifacts
+    ledger: Ledger
+    broken: Callable[[], dict[str, str]]
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Results of `work`, in the order of the items, on as many threads as `workers`; the first error ends it."""
+        tasks = list(items)
+        if self.workers == 1 or len(tasks) < 2:
+            return [work(t) for t in tasks]
+        with ThreadPoolExecutor(min(self.workers, len(tasks))) as pool:
+            return list(pool.map(work, tasks))

@@ -1,0 +1,91 @@
+"""Connects the ports: the only module that names adapters."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sen12ts_pipeline.acquisition.archive import ArchiveSource
+from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
+from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.labels.rasters import RasterLabels
+from sen12ts_pipeline.sar.native.engine import NativeEngine
+from sen12ts_pipeline.sentinel2.masks import SclMasker
+from sen12ts_pipeline.settings.boundary import read_boundary
+from sen12ts_pipeline.settings.load import find_aoi, load_settings
+from sen12ts_pipeline.settings.model import AoiSettings, Settings
+from sen12ts_pipeline.stages.services import Services
+from sen12ts_pipeline.state.artifacts import Artifacts
+from sen12ts_pipeline.state.folder import FolderStore
+from sen12ts_pipeline.state.ledger import SqlLedger
+from sen12ts_pipeline.terrain.dem import Dem
+
+
+def connect(aoi: str, environ: Mapping[str, str] | None = None) -> Services:
+    """Services of a configured area, connected once per process and environment.
+
+    Parameters
+    ----------
+    aoi : str
+        Name of the area: of its settings file.
+    environ : mapping, optional
+        The environment; the process's own by default.
+
+    Raises
+    ------
+    ConfigurationError
+        When a setting is wrong or a file that it names is not there.
+    """
+    values = os.environ if environ is None else environ
+    relevant = tuple(sorted((k, v) for k, v in values.items() if k.startswith("SEN12TS")))
+    return _connect(aoi, relevant)
+
+
+@functools.lru_cache(maxsize=4)
+def _connect(aoi: str, environ: tuple[tuple[str, str], ...]) -> Services:
+    values = dict(environ)
+    return assemble(load_settings(environ=values), find_aoi(aoi, values))
+
+
+def assemble(settings: Settings, aoi: AoiSettings) -> Services:
+    """Services of settings that are already read."""
+    source = f"area {aoi.name}"
+    root = _needed(source, "catalogue.root", aoi.catalogue.root)
+    archive = ArchiveSource(root)
+    catalogue = ArchiveCatalogue(archive)
+    dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
+    dem.check()
+    store = FolderStore(settings.store)
+    rules = settings.rules.to_rules(aoi.budget_gb)
+    return Services(
+        aoi=aoi.name,
+        area=read_boundary(aoi),
+        rules=rules,
+        tile_order=settings.tile_order,
+        seed=settings.seed,
+        profile=settings.profile,
+        workers=settings.workers,
+        quicklooks=settings.quicklooks,
+        label_name=aoi.labels.name,
+        label_year=aoi.labels.year,
+        origin=str(root),
+        catalogue=catalogue,
+        source=archive,
+        engine=NativeEngine(archive, dem),
+        masker=SclMasker(),
+        labels=RasterLabels(_needed(source, "labels.path", aoi.labels.path)),
+        store=store,
+        artifacts=Artifacts(store),
+        ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
+        broken=lambda: dict(catalogue.broken),
+    )
+
+
+def _needed(source: str, key: str, path: Path | None) -> Path:
+    if path is None:
+        raise ConfigurationError(source, key, "must be set, in the area's file or the environment", None)
+    if not path.exists():
+        raise ConfigurationError(source, key, "must be an existing file or folder", str(path))
+    return path

@@ -1,0 +1,122 @@
+"""What every ledger keeps; a new adapter joins `ADAPTERS`."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.seasons import Partition, Season
+from sen12ts_pipeline.errors import Sen12tsError
+from sen12ts_pipeline.ports import CandidateState
+from sen12ts_pipeline.state.ledger import SqlLedger, rebuild_triplets
+from tests.contracts.examples import FALL, TILE, a_candidate, a_triplet
+
+SPRING = Partition("nevada", 2023, Season.SPRING)
+ADAPTERS = {"sqlite": lambda folder: SqlLedger.connect(f"sqlite:///{folder}/ledger.sqlite", cap=4)}
+
+
+@pytest.fixture(params=ADAPTERS)
+def ledger(request, tmp_path):
+    return ADAPTERS[request.param](tmp_path)
+
+
+def test_candidates_come_back_as_they_were(ledger):
+    records = [
+        a_candidate(),
+        a_candidate(track=64, state=CandidateState.REFUSED, rule="s1_invalid", detail="700 of 65536, limit 655"),
+        a_candidate(track=65, invalid_s1=None, invalid_s2=None, slot=3),
+    ]
+    ledger.record_candidates(records)
+    assert set(ledger.candidates()) == set(records)
+
+
+def test_a_candidate_recorded_again_is_updated(ledger):
+    ledger.record_candidates([a_candidate()])
+    finished = a_candidate(state=CandidateState.FINISHED, slot=2)
+    ledger.record_candidates([finished])
+    ledger.record_candidates([finished])
+    assert ledger.candidates() == [finished]
+
+
+def test_recording_nothing_is_allowed(ledger):
+    ledger.record_candidates([])
+    assert ledger.candidates() == []
+
+
+def test_candidates_are_asked_by_partition_and_by_tile(ledger):
+    other = TileId(11, -40, 1639)
+    here, elsewhere, earlier = a_candidate(), a_candidate(tile=other), a_candidate(partition=SPRING)
+    ledger.record_candidates([here, elsewhere, earlier])
+    assert set(ledger.candidates(partition=FALL)) == {here, elsewhere}
+    assert set(ledger.candidates(tile=TILE)) == {here, earlier}
+    assert ledger.candidates(partition=FALL, tile=TILE) == [here]
+
+
+def test_the_order_of_candidates_does_not_depend_on_the_order_of_recording(ledger):
+    records = [a_candidate(tile=TileId(11, column, 5)) for column in (-2, -1, 9, 10)]
+    records.append(a_candidate(tile=TileId(11, 10, 5), s2date=date(2023, 10, 12), scene_id="S2A_1"))
+    ledger.record_candidates(reversed(records))
+    assert ledger.candidates(partition=FALL) == records
+
+
+def test_a_triplet_may_be_recorded_twice(ledger):
+    ledger.record_triplet(a_triplet())
+    ledger.record_triplet(a_triplet())
+    assert ledger.triplets(FALL) == [a_triplet()]
+    assert ledger.triplets(SPRING) == []
+
+
+def test_a_slot_holds_one_triplet(ledger):
+    ledger.record_triplet(a_triplet(1, "first"))
+    with pytest.raises(Sen12tsError, match=r"slot 1.*second"):
+        ledger.record_triplet(a_triplet(1, "second"))
+    assert [one.name for one in ledger.triplets(FALL)] == ["first"]
+
+
+def test_a_triplet_holds_one_slot(ledger):
+    ledger.record_triplet(a_triplet(1, "first"))
+    with pytest.raises(Sen12tsError, match="first"):
+        ledger.record_triplet(a_triplet(2, "first"))
+
+
+@pytest.mark.parametrize("slot", [0, -1, 5])
+def test_no_slot_lies_beyond_the_cap(ledger, slot):
+    with pytest.raises(Sen12tsError, match="cap"):
+        ledger.record_triplet(a_triplet(slot))
+    assert ledger.triplets(FALL) == []
+
+
+def test_seasons_years_and_areas_have_slots_of_their_own(ledger):
+    for number, partition in enumerate([FALL, SPRING, replace(FALL, year=2024), replace(FALL, aoi="utah")]):
+        ledger.record_triplet(a_triplet(1, f"triplet-{number}", partition=partition))
+        assert len(ledger.triplets(partition)) == 1
+
+
+def test_triplets_are_ordered_by_tile_and_slot(ledger):
+    records = [
+        a_triplet(slot, f"{column}-{slot}", tile=TileId(11, column, 5)) for column in (-1, 2, 10) for slot in (1, 2)
+    ]
+    for record in reversed(records):
+        ledger.record_triplet(record)
+    assert ledger.triplets(FALL) == records
+
+
+def test_a_lost_ledger_is_rebuilt_from_records(ledger):
+    records = [a_triplet(slot, f"name-{slot}") for slot in (1, 2, 3, 4)]
+    ledger.record_triplet(records[0])
+    assert rebuild_triplets(ledger, iter(records)) == 4
+    assert ledger.triplets(FALL) == records
+
+
+def test_a_product_is_quarantined_once(ledger):
+    ledger.quarantine("S1A_B", "no manifest")
+    ledger.quarantine("S1A_A", "noise vector too short")
+    ledger.quarantine("S1A_B", "manifest is empty")
+    assert ledger.quarantined() == {"S1A_A": "noise vector too short", "S1A_B": "manifest is empty"}
+    assert list(ledger.quarantined()) == ["S1A_A", "S1A_B"]
+
+
+def test_events_are_accepted(ledger):
+    ledger.record_event(FALL, "screen", "screened", candidates=12, seconds=0.5)
+    ledger.record_event(FALL, "screen", "screened", candidates=12, seconds=0.5)

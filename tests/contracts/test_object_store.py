@@ -1,0 +1,123 @@
+"""What every object store keeps; a new adapter joins `ADAPTERS`."""
+
+import multiprocessing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sen12ts_pipeline.ports import Put
+from sen12ts_pipeline.state.folder import FolderStore
+
+ADAPTERS = {"folder": FolderStore}
+
+
+@pytest.fixture(params=ADAPTERS)
+def store(request, tmp_path):
+    return ADAPTERS[request.param](tmp_path / "store")
+
+
+def test_what_was_put_is_got(store):
+    assert store.put_if_absent("demo/s1/a.tif", b"one") is Put.WRITTEN
+    assert store.get("demo/s1/a.tif") == b"one"
+    assert store.exists("demo/s1/a.tif")
+
+
+def test_an_empty_body_is_a_body(store):
+    assert store.put_if_absent("empty", b"") is Put.WRITTEN
+    assert store.exists("empty")
+    assert store.get("empty") == b""
+
+
+def test_the_first_writer_wins(store):
+    store.put_if_absent("a", b"one")
+    assert store.put_if_absent("a", b"one") is Put.SAME
+    assert store.put_if_absent("a", b"two") is Put.DIFFERENT
+    assert store.put_if_absent("a", b"one longer") is Put.DIFFERENT
+    assert store.get("a") == b"one"
+
+
+def test_replacing_writes_whatever_is_there(store):
+    store.replace("a", b"one")
+    store.replace("a", b"two")
+    assert store.get("a") == b"two"
+
+
+def test_what_is_absent_is_a_key_error(store):
+    store.put_if_absent("a/b", b"")
+    for key in ("missing", "a", "a/b/c"):
+        assert not store.exists(key)
+        with pytest.raises(KeyError):
+            store.get(key)
+
+
+def test_deleting_twice_is_deleting_once(store):
+    store.put_if_absent("a/b", b"one")
+    store.delete("a/b")
+    store.delete("a/b")
+    assert not store.exists("a/b")
+    assert store.put_if_absent("a/b", b"two") is Put.WRITTEN
+
+
+def test_keys_are_sorted_and_begin_with_their_prefix(store):
+    for key in ("b/2", "b/1", "b-c/3", "b/d/4", "a/5", "bb/6"):
+        store.put_if_absent(key, b"")
+    assert list(store.keys("b/")) == ["b/1", "b/2", "b/d/4"]
+    assert list(store.keys("nothing/")) == []
+    assert list(store.keys("")) == sorted(["b/2", "b/1", "b-c/3", "b/d/4", "a/5", "bb/6"])
+    with pytest.raises(ValueError, match="prefix"):
+        list(store.keys("b"))
+
+
+def test_a_location_names_the_object(store):
+    store.put_if_absent("a/b.tif", b"")
+    assert store.location("a/b.tif").endswith("a/b.tif")
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", "./a", "a\\b", "a/.hidden", "a\0"]
+)
+def test_no_key_leaves_the_store(store, key):
+    for act in (store.get, store.exists, store.delete, store.location, lambda k: store.put_if_absent(k, b"")):
+        with pytest.raises(ValueError, match="object key"):
+            act(key)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@given(
+    writes=st.lists(
+        st.tuples(st.sampled_from("ab"), st.booleans(), st.sampled_from([b"", b"x", b"xy"])), min_size=1, max_size=8
+    )
+)
+def test_a_store_is_a_dictionary_that_keeps_its_first_values(tmp_path_factory, adapter, writes):
+    store, model = ADAPTERS[adapter](tmp_path_factory.mktemp("store")), {}
+    for key, replacing, body in writes:
+        if replacing:
+            store.replace(key, body)
+            model[key] = body
+        else:
+            expected = Put.WRITTEN if key not in model else Put.SAME if model[key] == body else Put.DIFFERENT
+            assert store.put_if_absent(key, body) is expected
+            model.setdefault(key, body)
+    assert {key: store.get(key) for key in store.keys("")} == model
+
+
+def race(adapter, root, me, answers, start):
+    store = ADAPTERS[adapter](root)
+    start.wait(20)
+    answers.put([store.put_if_absent(f"race/{n}", bytes([me]) * 10_000).value for n in range(100)])
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_of_two_processes_one_writes_and_no_object_is_mixed(adapter, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    answers, start = context.Queue(), context.Barrier(2)
+    racers = [context.Process(target=race, args=(adapter, tmp_path, me, answers, start)) for me in (1, 2)]
+    for racer in racers:
+        racer.start()
+    results = [answers.get(timeout=30), answers.get(timeout=30)]
+    for racer in racers:
+        racer.join()
+    assert all(sorted(pair) == ["different", "written"] for pair in zip(*results, strict=True))
+    store = ADAPTERS[adapter](tmp_path)
+    assert all(len(set(store.get(key))) == 1 for key in store.keys("race/"))
