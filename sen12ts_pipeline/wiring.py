@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
+from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
+from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.rasters import RasterLabels
 from sen12ts_pipeline.sar.native.engine import NativeEngine
+from sen12ts_pipeline.sentinel1.manifest import read_slice
 from sen12ts_pipeline.sentinel2.masks import SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
 from sen12ts_pipeline.settings.load import find_aoi, load_settings
@@ -81,6 +84,36 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
         broken=lambda: dict(catalogue.broken),
     )
+
+
+def ledger() -> SqlLedger:
+    """The ledger of the configured store."""
+    return SqlLedger.connect(load_settings().ledger_url)
+
+
+def science(
+    dem: Path, vertical: str, geoid: Path | None, products: Sequence[Sequence[Path]]
+) -> tuple[NativeEngine, tuple[Pass, ...]]:
+    """Native engine over products given by path: one sequence of slices for each pass.
+
+    Raises
+    ------
+    ConfigurationError
+        When a file is not there.
+    BadProduct
+        When a manifest is missing or malformed.
+    """
+    heights = Dem(_needed("--dem", "dem", dem), vertical, geoid)
+    heights.check()
+    shelf = PathSource(_needed("SAFE", "path", path) for slices in products for path in slices)
+    passes = []
+    for slices in products:
+        parts = [read_slice(shelf.at(path)) for path in slices]
+        if len({(p.platform, p.datatake) for p in parts}) != 1:
+            rule = "slices given together must be of one datatake"
+            raise ConfigurationError("--slice", "datatake", rule, [p.product for p in parts])
+        passes.append(Pass(tuple(sorted(parts))))
+    return NativeEngine(shelf, heights), tuple(passes)
 
 
 def _needed(source: str, key: str, path: Path | None) -> Path:

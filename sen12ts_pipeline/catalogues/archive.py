@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
@@ -63,21 +64,19 @@ class ArchiveCatalogue:
 
     def __init__(self, shelf: Shelf) -> None:
         self.broken: dict[str, str] = {}
-        self._slices = _Once(shelf, read_slice, self.broken)
-        self._granules = _Once(shelf, read_granule, self.broken)
+        self._slices = _Once(shelf, _read_slice, self.broken)
+        self._granules = _Once(shelf, _read_granule, self.broken)
         self._shelf = shelf
 
     def granules(self, over: BaseGeometry, during: Interval) -> Iterator[Granule]:
         """Sentinel-2 L2A granules that meet an area (degrees) and whose datatake starts in the interval."""
         found = (self._granules.get(product) for product in self._named("S2", during))
-        met = (one for one in found if one and one.datatake_start in during and square(one).intersects(over))
-        yield from sorted(met)
+        yield from sorted(f.of for f in found if f and f.of.datatake_start in during and f.area.intersects(over))
 
     def slices(self, over: BaseGeometry, during: Interval) -> Iterator[Slice]:
         """Sentinel-1 IW SLC products that meet an area (degrees) and start in the interval."""
         found = (self._slices.get(product) for product in self._named("S1", during))
-        met = (one for one in found if one and one.start in during and _footprint(one).intersects(over))
-        yield from sorted(met)
+        yield from sorted(f.of for f in found if f and f.of.start in during and f.area.intersects(over))
 
     def _named(self, mission: str, during: Interval) -> Iterator[str]:
         """Products of a mission that may start in the interval, by their names."""
@@ -86,27 +85,48 @@ class ArchiveCatalogue:
                 yield product
 
 
+@dataclass(frozen=True, slots=True)
+class _Found(Generic[T]):
+    """A slice or granule, with the area that it covers."""
+
+    of: T
+    area: BaseGeometry
+
+
 class _Once(Generic[T]):
     """Metadata of products, each read at most once; None for a broken one."""
 
-    def __init__(self, shelf: Shelf, read: Callable[[ProductFiles], T], broken: dict[str, str]) -> None:
+    def __init__(self, shelf: Shelf, read: Callable[[ProductFiles], _Found[T]], broken: dict[str, str]) -> None:
         self._shelf, self._read, self._broken = shelf, read, broken
-        self._known: dict[str, T | None] = {}
+        self._known: dict[str, _Found[T] | None] = {}
         self._reading = threading.Lock()
 
-    def get(self, product: str) -> T | None:
+    def get(self, product: str) -> _Found[T] | None:
         with self._reading:
             if product not in self._known:
                 self._known[product] = self._try(product)
             return self._known[product]
 
-    def _try(self, product: str) -> T | None:
+    def _try(self, product: str) -> _Found[T] | None:
         try:
             return self._read(self._shelf.open(product))
         except BadProduct as error:
             self._broken[product] = f"{error.member}: {error.reason}" if error.member else error.reason
             log.warning("broken product", extra={"product": product, "reason": self._broken[product]})
             return None
+
+
+def _read_slice(files: ProductFiles) -> _Found[Slice]:
+    one = read_slice(files)
+    return _Found(one, shapely.from_wkt(one.footprint))
+
+
+def _read_granule(files: ProductFiles) -> _Found[Granule]:
+    one = read_granule(files)
+    try:
+        return _Found(one, square(one))
+    except ValueError as error:
+        raise BadProduct(one.product, "", f"its square must lie on the globe: {error}") from error
 
 
 def square(granule: Granule) -> BaseGeometry:
@@ -117,11 +137,6 @@ def square(granule: Granule) -> BaseGeometry:
     north = granule.uly_m - np.concatenate([zero, edge, full, full - edge])
     lon, lat = to_geographic(granule.epsg).transform(east, north)
     return outline(zip(lon.tolist(), lat.tolist(), strict=True))
-
-
-def _footprint(one: Slice) -> BaseGeometry:
-    footprint: BaseGeometry = shapely.from_wkt(one.footprint)
-    return footprint
 
 
 def _may_start(product: str, during: Interval) -> bool:

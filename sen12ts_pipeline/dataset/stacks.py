@@ -26,8 +26,8 @@ def s1_stack(frames: Sequence[Frame], terrain: Terrain) -> Float32:
     Returns
     -------
     float32 (19, rows, cols)
-        Four times VH and VV in dB, -40 to 30, coherence 0 to 1, phase -pi to pi; incidence and slope in degrees; mask: 0
-        in shadow, in layover and where any layer has no data, 1 valid. -3000 where nothing could be computed; layers
+        Four times VH and VV in dB, -40 to 30, coherence 0 to 1, phase -pi to pi; incidence and slope in degrees; mask:
+        0 in shadow, in layover and where any layer has no data, 1 valid. -3000 where nothing could be computed; layers
         keep their values in shadow and layover. Coherence and phase of 20 m cells are repeated 2 x 2.
     """
     _check(frames, terrain)

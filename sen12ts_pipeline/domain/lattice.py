@@ -51,31 +51,27 @@ class Grid:
     spacing_m: float = PIXEL_M
 
     @classmethod
-    def parse(cls, text: str, spacing_m: float = PIXEL_M) -> Grid:
-        """Read ``EPSG,WEST,NORTH,ROWS,COLS``; refuse edges off the multiples of `spacing_m`.
+    def parse(cls, text: str, multiple_m: float = PIXEL_M) -> Grid:
+        """Read ``EPSG,WEST,NORTH,ROWS,COLS`` of 10 m pixels; refuse edges off the multiples of `multiple_m`.
 
         Raises
         ------
         ConfigurationError
-            When the text has another form, or an edge is not a multiple of the spacing.
+            When the text has another form, or an edge is not such a multiple.
         """
+        rule = "must be EPSG,WEST,NORTH,ROWS,COLS with whole, positive ROWS and COLS"
         parts = text.split(",")
         try:
-            epsg, west, north, rows, cols = (
-                int(parts[0]),
-                float(parts[1]),
-                float(parts[2]),
-                int(parts[3]),
-                int(parts[4]),
-            )
+            epsg, rows, cols = (int(parts[k]) for k in (0, 3, 4))
+            west, north = float(parts[1]), float(parts[2])
         except (ValueError, IndexError):
-            raise ConfigurationError("--grid", "grid", "must be EPSG,WEST,NORTH,ROWS,COLS", text) from None
-        if len(parts) != 5 or rows <= 0 or cols <= 0:
-            raise ConfigurationError("--grid", "grid", "must be EPSG,WEST,NORTH,ROWS,COLS with positive sizes", text)
+            raise ConfigurationError("--grid", "grid", rule, text) from None
+        if len(parts) != 5 or rows <= 0 or cols <= 0 or not math.isfinite(west + north):
+            raise ConfigurationError("--grid", "grid", rule, text)
         for name, edge in (("WEST", west), ("NORTH", north), ("ROWS", rows * PIXEL_M), ("COLS", cols * PIXEL_M)):
-            if edge % spacing_m:
-                rule = f"edges must be multiples of {spacing_m:g} m"
-                raise ConfigurationError("--grid", name, rule, f"{edge:g} m")
+            if edge % multiple_m:
+                multiples = f"all edges must be multiples of {multiple_m:g} m"
+                raise ConfigurationError("--grid", name, multiples, f"{edge:g} m")
         return cls(epsg, west, north, rows, cols)
 
     @property

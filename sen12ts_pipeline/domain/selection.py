@@ -64,15 +64,18 @@ def fill_cap(candidates: Iterable[Screened], cap: int, taken: Iterable[date] = (
     return tuple(chosen)
 
 
-def make_until_full(candidates: Iterable[Screened], cap: int, make: Callable[[Screened], bool]) -> tuple[Screened, ...]:
+def make_until_full(
+    candidates: Iterable[Screened], cap: int, make: Callable[[Screened], bool], taken: Iterable[date] = ()
+) -> tuple[Screened, ...]:
     """Make candidates in their order until `cap` succeeded or none is left; `make` tells whether one succeeded.
 
-    A failed candidate takes no slot and its s2date counts as not taken.
+    A failed candidate takes no slot and its s2date counts as not taken. `taken` are s2dates of slots already filled.
     """
-    rest = list(candidates)
+    rest: list[Screened] = list(candidates)
     made: list[Screened] = []
+    before = list(taken)
     while rest and len(made) < cap:
-        best = min(rest, key=lambda s: order_key(s, [m.candidate.s2date for m in made]))
+        best = min(rest, key=lambda s: order_key(s, [*before, *(m.candidate.s2date for m in made)]))
         rest.remove(best)
         if make(best):
             made.append(best)

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import rasterio
-from affine import Affine
 from pyproj import Transformer
 from pyproj.aoi import AreaOfInterest
+from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
 from pyproj.transformer import TransformerGroup
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
@@ -55,7 +54,7 @@ class RasterLabels:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        pyproj.network.set_network_enabled(active=False)  # a datum grid on one machine must not move labels there
+        set_network_enabled(active=False)  # a datum grid on one machine must not move labels there
         self._rasters = tuple(_Raster.open(one) for one in _files(self.path))
 
     def __repr__(self) -> str:
@@ -63,7 +62,7 @@ class RasterLabels:
 
     @functools.cached_property
     def identity(self) -> Mapping[str, Any]:
-        """Name of the file or folder, and digest of the content: SHA-256 of a file, or of its parts' names and digests."""
+        """Name of the file or folder, and SHA-256 of the file, or of the list of its parts with theirs."""
         parts = {one.name: one for raster in self._rasters for one in raster.parts}
         if len(parts) == 1:
             return {"name": self.path.name, "sha256": _digest(*parts.values())}
@@ -106,7 +105,8 @@ class _Raster:
     parts: tuple[Path, ...]
     crs: str
     geographic: bool
-    to_pixel: Affine
+    to_pixel: tuple[float, float, float, float, float, float]
+    middle_x: float
     shape: tuple[int, int]
     nodata: float | None
 
@@ -120,8 +120,16 @@ class _Raster:
                         rule = f"must be a georeferenced raster of one layer, file {path}"
                         raise ConfigurationError("labels", KEY, rule, f"{found.count} layers, CRS {found.crs}")
                     parts = tuple(Path(name) for name in found.files) if found.driver == "VRT" else (path,)
-                    wkt, pixel = found.crs.to_wkt(version="WKT2_2019"), ~found.transform
-                    return cls(path, parts, wkt, found.crs.is_geographic, pixel, found.shape, found.nodata)
+                    return cls(
+                        path=path,
+                        parts=parts,
+                        crs=found.crs.to_wkt(version="WKT2_2019"),
+                        geographic=found.crs.is_geographic,
+                        to_pixel=tuple(~found.transform)[:6],
+                        middle_x=(found.bounds.left + found.bounds.right) / 2,
+                        shape=found.shape,
+                        nodata=found.nodata,
+                    )
         except RasterioError as error:
             raise ConfigurationError("labels", KEY, f"must be a readable raster, file {path}", str(error)) from error
 
@@ -139,11 +147,11 @@ class _Raster:
     def _indices(self, grid: Grid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         x, y = _transformer(self.crs, grid.epsg, _area(grid)).transform(*_centres(grid))
         if self.geographic:
-            middle = (~self.to_pixel * (self.shape[1] / 2, self.shape[0] / 2))[0]
-            x = x + 360.0 * np.round((middle - x) / 360.0)
+            x = x + 360.0 * np.round((self.middle_x - x) / 360.0)
         known = np.isfinite(x) & np.isfinite(y)
-        col, row = self.to_pixel * (np.where(known, x, 0.0), np.where(known, y, 0.0))
-        row, col = np.floor(row), np.floor(col)
+        a, b, c, d, e, f = self.to_pixel
+        x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
+        col, row = np.floor(a * x + b * y + c), np.floor(d * x + e * y + f)
         inside = known & (row >= 0) & (row < self.shape[0]) & (col >= 0) & (col < self.shape[1])
         zero = np.zeros_like(row)
         return np.where(inside, row, zero).astype(np.int64), np.where(inside, col, zero).astype(np.int64), inside
@@ -211,7 +219,7 @@ def _transformer(crs: str, epsg: int, area: tuple[int, int]) -> Transformer:
     near = AreaOfInterest(max(lon - 1, -180), max(lat - 1, -90), min(lon + 1, 180), min(lat + 1, 90))
     with _warnings, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a better one would need a grid
-        group = TransformerGroup(epsg, crs, always_xy=True, area_of_interest=near)
+        group = TransformerGroup(epsg, crs, always_xy=True, area_of_interest=near)  # type: ignore[arg-type]
     for one in group.transformers:
         if "grids=" not in one.definition:
             return one

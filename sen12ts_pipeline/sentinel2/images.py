@@ -115,7 +115,8 @@ class Image:
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the metadata's grid is what counts
             try:
-                return rasterio.open(path, driver=DRIVER)
+                found: DatasetReader = rasterio.open(path, driver=DRIVER, sharing=False)
+                return found
             except RasterioError as error:
                 raise self._bad("must be a JPEG 2000 image", error) from error
 

@@ -166,7 +166,8 @@ class DemSettings(Options):
         "`egm96`).",
     )
     geoid: FilePath | None = Field(
-        default=None, description="Raster of that geoid's undulation, metres; used unless heights are ellipsoidal."
+        default=None,
+        description="Raster of that geoid's undulation, metres: needed for `egm2008`; EGM96 comes with the program.",
     )
 
 

@@ -371,7 +371,6 @@ def _fm_rate(plan: _Plan, orbit: Orbit, time_s: float, near_s: float, samples: i
 def _doppler(plan: _Plan, index: int, time_s: float, hertz: float) -> Polynomial:
     rng = np.random.default_rng([plan.place.seed, 50, plan.first_cycle + index])
     c0, c1, c2 = (
-        float(f"{v:.6e}")
-        for v in (rng.uniform(-25, 10) + hertz, rng.uniform(0.5e4, 3e4), rng.uniform(-4e7, -1.5e7))
+        float(f"{v:.6e}") for v in (rng.uniform(-25, 10) + hertz, rng.uniform(0.5e4, 3e4), rng.uniform(-4e7, -1.5e7))
     )
     return Polynomial(time_s, DOPPLER_T0_S, (c0, c1, c2))

@@ -67,9 +67,7 @@ def geolocation_grid(acquisition: Acquisition, swath: Swath, relief: Relief) -> 
     lon, lat, height = geodesy.geographic(points)
     incidence, elevation = angles(acquisition, times, points)
     columns = (line, pixel, times, tau, lon, lat, height, incidence, elevation)
-    return [
-        GridPoint(int(a), int(b), *(float(v) for v in rest)) for a, b, *rest in zip(*columns, strict=True)
-    ]
+    return [GridPoint(int(a), int(b), *(float(v) for v in rest)) for a, b, *rest in zip(*columns, strict=True)]
 
 
 def angles(acquisition: Acquisition, times_s: Array, points: Array) -> tuple[Array, Array]:

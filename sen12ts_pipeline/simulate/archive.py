@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.simulate.granules import write_granule
 from sen12ts_pipeline.simulate.place import Place
 from sen12ts_pipeline.simulate.radar import World, write_series
 from sen12ts_pipeline.simulate.rasters import write_aoi, write_dem, write_labels
-from sen12ts_pipeline.simulate.safe2 import write_granule
-
-GENERATION = 1
-"""Counts changes of the simulation that change bytes."""
-TRUTH = "truth.json"
+from sen12ts_pipeline.simulate.truth import TRUTH_FILE, marker_text
 
 
 def simulate(place: Place, out: Path, *, progress: Callable[[str], None] | None = None) -> None:
@@ -36,8 +32,8 @@ def simulate(place: Place, out: Path, *, progress: Callable[[str], None] | None 
     ConfigurationError
         When the folder holds the archive of another place.
     """
-    body = json.dumps({"generation": GENERATION, "place": place.as_json()}, indent=2) + "\n"
-    marker = out / TRUTH
+    body = marker_text(place)
+    marker = out / TRUTH_FILE
     if marker.exists():
         if marker.read_text() == body:
             return

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from sen12ts_pipeline.simulate.sensor import (
 Complex64 = npt.NDArray[np.complex64]
 Float32 = npt.NDArray[np.float32]
 Int16 = npt.NDArray[np.int16]
+Spectrum = npt.NDArray[np.complexfloating[Any, Any]]
 
 _PAD = 24
 _OVERSAMPLED_LINES, _OVERSAMPLED_SAMPLES = 1.25, 1.5
@@ -169,7 +171,7 @@ def hamming_band(frequency: Array, bandwidth: float, coefficient: float) -> Arra
 def _band(length: int, fraction: float, coefficient: float) -> Float32:
     """Transfer function over the frequencies of an axis, scaled so that its impulse response has unit energy."""
     response = hamming_band(np.fft.fftfreq(length), fraction, coefficient)
-    return (response / np.sqrt(np.mean(response**2))).astype(np.float32)
+    return np.asarray(response / np.sqrt(np.mean(response**2)), np.float32)
 
 
 def _shape() -> float:
@@ -211,7 +213,7 @@ def _filtered(grid: Complex64, band_a: Float32, band_r: Float32) -> Complex64:
     return np.asarray(np.fft.ifft2(spectrum))
 
 
-def _cut(spectrum: Complex64, length: int, axis: int) -> Complex64:
+def _cut(spectrum: Spectrum, length: int, axis: int) -> Spectrum:
     half = length // 2
     head, tail = [slice(None)] * 2, [slice(None)] * 2
     head[axis], tail[axis] = slice(0, length - half), slice(spectrum.shape[axis] - half, None)

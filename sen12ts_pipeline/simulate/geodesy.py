@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sen12ts_pipeline.domain.lattice import to_geographic
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating[Any]]
 
 SEMI_MAJOR_M = 6378137.0
 FLATTENING = 1 / 298.257223563

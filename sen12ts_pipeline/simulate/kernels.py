@@ -1,16 +1,25 @@
 """Loops of the simulation: arrays and numbers only.
 
-An orbit comes as the vector of `orbit.Orbit.coefficients`: nodal rate, semi-major axis, eccentricity, cosine and sine of
-the inclination, longitude of the node, rate of the node, then radial offset and rate, cross-track offset and rate, and
-their reference time; metres, radians, seconds after the ascending node.
+An orbit comes as the vector of `orbit.Orbit.coefficients`: nodal rate, semi-major axis, eccentricity, cosine and sine
+of the inclination, longitude of the node, rate of the node, then radial offset and rate, cross-track offset and rate,
+and their reference time; metres, radians, seconds after the ascending node.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Array = npt.NDArray[np.floating[Any]]
+Float32 = npt.NDArray[np.float32]
+Complex64 = npt.NDArray[np.complex64]
+Int16 = npt.NDArray[np.int16]
+Bool = npt.NDArray[np.bool_]
+State = tuple[float, float, float, float, float, float, float, float, float]
 
 TAPS = 4
 TABLE = 2048
@@ -18,7 +27,7 @@ TWO_PI = 2.0 * math.pi
 
 
 @njit(nogil=True, cache=True)
-def orbit_state(t, o):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def orbit_state(t: float, o: Array) -> State:
     """Position, velocity and acceleration, Earth-fixed, as nine numbers.
 
     Motion in the plane (node direction P, Q in the plane, W normal) that turns with the node's rate relative to the
@@ -50,7 +59,7 @@ def orbit_state(t, o):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 
 
 @njit(nogil=True, cache=True)
-def states(t, o):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def states(t: Array, o: Array) -> Array:
     """`orbit_state` at many times: (n, 9)."""
     out = np.empty((t.size, 9))
     for i in range(t.size):
@@ -59,7 +68,7 @@ def states(t, o):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 
 
 @njit(nogil=True, cache=True)
-def zero_doppler(points, o, start):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def zero_doppler(points: Array, o: Array, start: float) -> tuple[Array, Array]:
     """Time and range at which points are seen at zero Doppler, by Newton with the full derivative.
 
     points : float64 (n, 3); start : first guess, seconds. Returns two float64 (n,).
@@ -85,7 +94,7 @@ def zero_doppler(points, o, start):  # type: ignore[no-untyped-def]  # noqa: ANN
 
 
 @njit(nogil=True, cache=True)
-def facets(nodes, across, down):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def facets(nodes: Array, across: Float32, down: Float32) -> tuple[Array, Array]:
     """Scatterers and area vectors of the facets between nodes.
 
     nodes : float64 (rows + 1, cols + 1, 3), row 0 north; across, down : float32 (rows, cols), 0..1, where the scatterer
@@ -109,7 +118,7 @@ def facets(nodes, across, down):  # type: ignore[no-untyped-def]  # noqa: ANN001
 
 
 @njit(nogil=True, cache=True)
-def projected(position, area, t, o):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def projected(position: Array, area: Array, t: Array, o: Array) -> Float32:
     """Area seen from the sensor, square metres; 0 where the facet is turned away. float32 (n,)."""
     out = np.empty(t.size, np.float32)
     for i in range(t.size):
@@ -121,7 +130,7 @@ def projected(position, area, t, o):  # type: ignore[no-untyped-def]  # noqa: AN
 
 
 @njit(nogil=True, cache=True)
-def ground(height, y, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def ground(height: Array, y: float, x: float) -> float:
     """Bilinear height at node coordinates inside the grid."""
     i, j = int(y), int(x)
     v, u = y - i, x - j
@@ -130,7 +139,17 @@ def ground(height, y, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 
 @njit(nogil=True, cache=True)
-def occluded(height, row, col, lift, rise_row, rise_col, curve, top, step):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def occluded(
+    height: Array,
+    row: Array,
+    col: Array,
+    lift: Array,
+    rise_row: Array,
+    rise_col: Array,
+    curve: float,
+    top: float,
+    step: float,
+) -> Bool:
     """Whether terrain stands between points and the sensor, by walking every line of sight.
 
     height : float64 (rows, cols), metres; row, col, lift : float64 (n,), the points in node units and their height;
@@ -155,7 +174,18 @@ def occluded(height, row, col, lift, rise_row, rise_col, curve, top, step):  # t
 
 
 @njit(nogil=True, cache=True)
-def same_range(height, row, col, lift, away_row, away_col, tangent, node_m, reach_m, slant_m):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def same_range(
+    height: Array,
+    row: Array,
+    col: Array,
+    lift: Array,
+    away_row: Array,
+    away_col: Array,
+    tangent: Array,
+    node_m: float,
+    reach_m: float,
+    slant_m: float,
+) -> Bool:
     """Whether another point of the zero-Doppler plane has the range of a point, by asking all within reach.
 
     height, row, col, lift : see `occluded`; away_row, away_col : float64 (n,), nodes per node walked away from the
@@ -182,7 +212,7 @@ def same_range(height, row, col, lift, away_row, away_col, tangent, node_m, reac
 
 
 @njit(nogil=True, cache=True)
-def carrier(eta, tau, c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def carrier(eta: float, tau: float, c: Array) -> float:
     """Phase of the TOPS carrier in cycles at a time from the burst's middle and a two-way range time.
 
     c : steering Doppler rate, reference of eta, then t0 and three coefficients of the FM rate and of the Doppler.
@@ -197,7 +227,29 @@ def carrier(eta, tau, c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 
 @njit(nogil=True, cache=True)
-def spread(grid, table, t, r, extra, amplitude, z, field, first, burst, cycles_per_m, c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def carrier_frequency(eta: Array, tau: Array, c: Array) -> Array:
+    """Derivative of `carrier` by time, hertz, at many points: float64 (n,)."""
+    out = np.empty(eta.size)
+    for i in range(eta.size):
+        out[i] = (carrier(eta[i] + 0.5e-3, tau[i], c) - carrier(eta[i] - 0.5e-3, tau[i], c)) * 1e3
+    return out
+
+
+@njit(nogil=True, cache=True)
+def spread(
+    grid: Complex64,
+    table: Float32,
+    t: Array,
+    r: Array,
+    extra: Float32,
+    amplitude: Float32,
+    z: Complex64,
+    field: Float32,
+    first: Array,
+    burst: float,
+    cycles_per_m: float,
+    c: Array,
+) -> None:
     """Put scatterers onto the oversampled grid of one burst.
 
     grid : complex64 (2, rows, cols), added to; table : float32 (TABLE + 1, TAPS), weights by fraction;
@@ -211,7 +263,7 @@ def spread(grid, table, t, r, extra, amplitude, z, field, first, burst, cycles_p
         if amplitude[i] == 0.0:
             continue
         y, x = (t[i] - first[0]) * first[2], (r[i] - first[1]) * first[3]
-        row, col = int(math.floor(y)) - (TAPS // 2 - 1), int(math.floor(x)) - (TAPS // 2 - 1)
+        row, col = math.floor(y) - (TAPS // 2 - 1), math.floor(x) - (TAPS // 2 - 1)
         if row < 0 or col < 0 or row + TAPS > rows or col + TAPS > cols:
             continue
         fy = int((y - math.floor(y)) * TABLE + 0.5)
@@ -228,7 +280,18 @@ def spread(grid, table, t, r, extra, amplitude, z, field, first, burst, cycles_p
 
 
 @njit(nogil=True, cache=True)
-def digitise(signal, noise, gain, noise_rows, noise_cols, eta0, tau0, d_eta, d_tau, c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def digitise(
+    signal: Complex64,
+    noise: Complex64,
+    gain: float,
+    noise_rows: Array,
+    noise_cols: Array,
+    eta0: float,
+    tau0: float,
+    d_eta: float,
+    d_tau: float,
+    c: Array,
+) -> Int16:
     """Digital numbers of a burst: carrier put on, gain and noise applied, rounded.
 
     signal, noise : complex64 (2, rows, cols), both without carrier; noise_rows (rows,), noise_cols (2, cols): noise

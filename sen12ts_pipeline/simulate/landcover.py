@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sen12ts_pipeline.domain.lattice import CENTRAL_EASTING_M
+from sen12ts_pipeline.simulate.geodesy import Array
 from sen12ts_pipeline.simulate.place import Place
 
 FIELD_M = 640.0
@@ -60,9 +61,9 @@ class LandCover:
     """
 
     kind: Index
-    brightness_db: npt.NDArray[np.float64]
-    date_db: npt.NDArray[np.float64]
-    coherence: npt.NDArray[np.float64]
+    brightness_db: Array
+    date_db: Array
+    coherence: Array
 
     @classmethod
     def of(cls, place: Place) -> LandCover:
@@ -76,17 +77,17 @@ class LandCover:
         coherence[:, np.asarray(COHERENCE)[kind] == 0.0] = 0.0
         return cls(kind, brightness, date_db, coherence)
 
-    def fields(self, easting: npt.NDArray[np.float64], northing: npt.NDArray[np.float64]) -> Index:
+    def fields(self, easting: Array, northing: Array) -> Index:
         """Index into the flattened tables of points; shapes broadcast."""
         column = np.floor((easting - CENTRAL_EASTING_M + _SHIFT_M) / FIELD_M).astype(np.intp) % TABLE
         row = np.floor((northing + _SHIFT_M) / FIELD_M).astype(np.intp) % TABLE
         return np.asarray(row * TABLE + column)
 
-    def kinds(self, easting: npt.NDArray[np.float64], northing: npt.NDArray[np.float64]) -> Index:
+    def kinds(self, easting: Array, northing: Array) -> Index:
         """Class index of points; shapes broadcast."""
         return np.asarray(self.kind.ravel()[self.fields(easting, northing)])
 
-    def gamma0_db(self, date_index: int, pol: str) -> npt.NDArray[np.float64]:
+    def gamma0_db(self, date_index: int, pol: str) -> Array:
         """Terrain-flattened gamma nought of every field on a date, decibels; flattened table."""
         level = np.asarray(VV_DB if pol == "vv" else VH_DB)[self.kind] + self.brightness_db
-        return (level + self.date_db[date_index, 0 if pol == "vv" else 1]).ravel()
+        return np.asarray(level + self.date_db[date_index, 0 if pol == "vv" else 1]).ravel()

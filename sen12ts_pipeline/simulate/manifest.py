@@ -61,8 +61,10 @@ def crc16(data: bytes) -> int:
     return register
 
 
-def manifest_xml(acquisition: Acquisition, entries: Sequence[Entry], grids: Mapping[int, list[GridPoint]]) -> bytes:
-    """The manifest; `grids` are the geolocation grids by swath number."""
+def manifest_xml(
+    acquisition: Acquisition, entries: Sequence[Entry], grids: Mapping[int, list[GridPoint]], version: str
+) -> bytes:
+    """The manifest; `grids` are the geolocation grids by swath number, `version` the processor's."""
     first, last = sensing_span_s(acquisition)
     corners = " ".join(f"{p.latitude:.6f},{p.longitude:.6f}" for p in _corners(grids))
     relative = acquisition.track
@@ -120,7 +122,7 @@ def manifest_xml(acquisition: Acquisition, entries: Sequence[Entry], grids: Mapp
         f'<safe:processing name="SLC Post Processing" start="{moment(processed)}" '
         f'stop="{moment(processed + timedelta(minutes=10))}">'
         '<safe:facility country="" name="Simulation" organisation="" site="">'
-        '<safe:software name="Sentinel-1 IPF" version="003.61"/></safe:facility></safe:processing>'
+        f'<safe:software name="Sentinel-1 IPF" version="{version}"/></safe:facility></safe:processing>'
     )
     objects = [
         _metadata("platform", "Platform Description", platform),

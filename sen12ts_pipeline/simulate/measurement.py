@@ -1,4 +1,4 @@
-"""Measurement files: TIFF of complex 16-bit integers, one uncompressed strip a line, sparse where nothing was imaged."""
+"""Measurement files: TIFF of complex 16-bit integers, one uncompressed strip a line, sparse where nothing lies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class Block:
     values: Int16
 
 
-def _tags(lines: int, samples: int, grid: Sequence[GridPoint], strips: Sequence[int]) -> list[tuple[int, int, list[float]]]:
+def _tags(
+    lines: int, samples: int, grid: Sequence[GridPoint], strips: Sequence[int]
+) -> list[tuple[int, int, list[float]]]:
     ties = [v for p in grid for v in (float(p.pixel), float(p.line), 0.0, p.longitude, p.latitude, p.height_m)]
     return [
         (256, _LONG, [samples]),
@@ -99,7 +101,7 @@ def write_measurement(
                 file.write(row.tobytes())
             full = np.zeros((block.values.shape[0], samples, 2), "<i2")
             full[:, block.sample : block.sample + block.values.shape[1]] = block.values
-            digest.update(full)
+            digest.update(full.tobytes())
             at = block.line + block.values.shape[0]
         digest.update(bytes(4 * samples * (lines - at)))
         size = len(head) + 4 * samples * lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from sen12ts_pipeline.simulate.geodesy import Array
 from sen12ts_pipeline.simulate.sensor import BURST_PERIOD_S, LINE_INTERVAL_S, POLARISATIONS, RANGE_SAMPLING_HZ
 
 Int = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.integer[Any] | np.floating[Any]]
 
 PIXEL_STEP, LINE_STEP = 40, 10
 EDGE_GAIN = 0.126
@@ -70,14 +72,14 @@ class NoiseVectors:
             _written(1 + EDGE_GAIN * inside**2),
         )
 
-    def by_sample(self, burst_start_s: float, samples: Array) -> Array:
+    def by_sample(self, burst_start_s: float, samples: Numbers) -> Array:
         """Range factor of a burst: the vector nearest in time, linear in sample."""
         nearest = int(np.argmin(np.abs(self.times_s - burst_start_s)))
-        return np.interp(samples, self.pixels, self.range_lut[nearest])
+        return np.asarray(np.interp(samples, self.pixels, self.range_lut[nearest]))
 
-    def by_line(self, lines: Array) -> Array:
+    def by_line(self, lines: Numbers) -> Array:
         """Azimuth factor of lines of the product."""
-        return np.interp(lines, self.azimuth_lines, self.azimuth_lut)
+        return np.asarray(np.interp(lines, self.azimuth_lines, self.azimuth_lut))
 
 
 def noise_of(swath: Swath, scale: float) -> dict[str, NoiseVectors]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sen12ts_pipeline.domain.lattice import PIXEL_M, SOUTHERN_FALSE_NORTHING_M, Grid
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.simulate.geodesy import Array
 from sen12ts_pipeline.simulate.landcover import REFLECTANCE, SCENE_CLASS, LandCover
 from sen12ts_pipeline.simulate.place import OpticalScene, Patch, Place
 
@@ -67,7 +68,7 @@ class Frame:
         """Rows and columns at a resolution in metres."""
         return self.pixels * 10 // resolution
 
-    def centres(self, resolution: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def centres(self, resolution: int) -> tuple[Array, Array]:
         """Eastings (cols,) and northings (rows,) of pixel centres, northern system."""
         steps = (np.arange(self.size(resolution)) + 0.5) * resolution
         return self.ulx_m + steps, self.north_m - steps
@@ -181,8 +182,8 @@ class Granule:
         self,
         values: npt.NDArray[np.generic],
         resolution: int,
-        east: npt.NDArray[np.float64],
-        north: npt.NDArray[np.float64],
+        east: Array,
+        north: Array,
     ) -> npt.NDArray[np.generic]:
         row = np.floor((self.frame.north_m - north) / resolution).astype(np.intp)
         col = np.floor((east - self.frame.ulx_m) / resolution).astype(np.intp)

@@ -112,7 +112,9 @@ def orbit_over(point: Array, range_m: float, direction: str) -> tuple[Orbit, flo
     longitude, latitude, _ = (float(v) for v in geodesy.geographic(point))
     argument = math.asin(math.sin(math.radians(latitude)) / math.sin(INCLINATION_RAD))
     start = (argument if direction == "A" else math.pi - argument) % (2 * math.pi) / NODAL_RATE_RAD_S
-    turned = math.atan2(math.cos(INCLINATION_RAD) * math.sin(start * NODAL_RATE_RAD_S), math.cos(start * NODAL_RATE_RAD_S))
+    turned = math.atan2(
+        math.cos(INCLINATION_RAD) * math.sin(start * NODAL_RATE_RAD_S), math.cos(start * NODAL_RATE_RAD_S)
+    )
     side = -1.0 if direction == "A" else 1.0
     off = 0.6 * range_m / (geodesy.EARTH_RADIUS_M * math.cos(math.radians(latitude)))
     first = math.radians(longitude) + side * off - turned - NODE_DRIFT_RAD_S * start

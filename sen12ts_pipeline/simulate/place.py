@@ -169,9 +169,7 @@ class Place:
     def grid(self) -> Grid:
         """All tiles as one 10 m grid."""
         first = self.tiles[0].grid
-        return Grid(
-            first.epsg, first.west, first.north, TILE_PIXELS * self.tiles_down, TILE_PIXELS * self.tiles_across
-        )
+        return Grid(first.epsg, first.west, first.north, TILE_PIXELS * self.tiles_down, TILE_PIXELS * self.tiles_across)
 
     def tile(self, column: int, row: int) -> TileId:
         """Tile by its place from the west and from the north."""
@@ -222,7 +220,8 @@ DEMO = Place(
     swath=2,
     tiles_across=3,
     tiles_down=2,
-    base_height_m=480.0,
+    base_height_m=700.0,
+    relief=1.2,
     rough=1.0,
     granule_pixels=1080,
     seed=2023,

@@ -137,7 +137,7 @@ def _write_pass(world: World, ground: Scatterers, index: int, reflectivity: Comp
     for number, (pol, swath) in enumerate([(p, s) for p in ("vh", "vv") for s in ordered], start=1):
         imaged = blocks[pol] if swath is acquisition.imaged else []
         entries += _write_swath(world, index, (swath, pol, number), grids[swath.design.number], imaged, work)
-    manifest = manifest_xml(acquisition, entries, grids)
+    manifest = manifest_xml(acquisition, entries, grids, "003.61" if place.burst_ids else "003.31")
     (work / "manifest.safe").write_bytes(manifest)
     folder = day / f"{product_name(acquisition, manifest)}.SAFE"
     _replace(work, folder)

@@ -19,9 +19,7 @@ from sen12ts_pipeline.simulate.xmltree import Node, document, listing, moment, n
 VECTOR_STEP_S = 1.0
 
 
-def calibration_xml(
-    acquisition: Acquisition, swath: Swath, pol: str, image_number: int, base_height_m: float
-) -> bytes:
+def calibration_xml(acquisition: Acquisition, swath: Swath, pol: str, image_number: int, base_height_m: float) -> bytes:
     """Constant beta nought; sigma nought and gamma by the incidence angle on the ellipsoid at the mean height."""
     pixels = np.unique(np.append(np.arange(0, swath.samples, PIXEL_STEP), swath.samples - 1))
     start = swath.bursts[0].start_s

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio import Affine
+from affine import Affine
 
 from sen12ts_pipeline.domain.lattice import TILE_M, Grid, to_geographic, to_map
+from sen12ts_pipeline.simulate.geodesy import Array
 from sen12ts_pipeline.simulate.landcover import CODES, LandCover
 from sen12ts_pipeline.simulate.place import Place
 from sen12ts_pipeline.simulate.relief import Relief
 
-Undulation = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+Undulation = Callable[[Array, Array], Array]
 """Height of the geoid above the ellipsoid in metres at longitudes and latitudes in degrees."""
 
 POSTS_PER_DEGREE = 3600

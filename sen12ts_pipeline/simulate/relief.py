@@ -131,7 +131,7 @@ class Relief:
         gentle = self.gentle * (0.08 + 0.92 * _rise(x, 0.35 * width, 0.25 * width))
         corner_x, corner_y = width - 0.3 * TILE_M, -height + 0.3 * TILE_M
         bump = np.exp(-(((x - corner_x) / 700.0) ** 2)) * np.exp(-(((y - corner_y) / 700.0) ** 2))
-        return np.asarray(inside * (gentle + 2.0 * self.rough * bump))
+        return np.asarray(inside * (gentle + 4.0 * self.rough * bump))
 
     def on_grid(self, easting: Array, northing: Array) -> Array:
         """Heights (rows, cols) of a regular grid, axes in metres of the map."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -85,11 +86,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ChosenTile:
-    """A tile's candidates in the order in which they are made; the first `slots` fill its cap."""
+    """A tile's candidates in the order in which they are made.
+
+    Attributes
+    ----------
+    tile : TileId
+        The tile.
+    candidates : tuple of Screened
+        Those that passed the screen; the first `slots` are meant to fill the cap, the rest are spares.
+    slots : int
+        Slots that are to be filled.
+    pinned : int
+        Of the candidates, how many were finished by an earlier run and keep their slots 1, 2, ...
+    """
 
     tile: TileId
     candidates: tuple[Screened, ...]
     slots: int
+    pinned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,40 @@ class Selection:
     tiles: tuple[ChosenTile, ...]
     refusals: tuple[Refusal, ...]
     over_budget: tuple[TileId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a candidate when it was made.
+
+    Attributes
+    ----------
+    screened : Screened
+        The candidate.
+    slot : int or None
+        Slot that it fills; None when it failed.
+    name : str
+        Name of its files; empty when it failed.
+    rule, detail : str
+        Why it failed.
+    sizes, digests : dict
+        Bytes and SHA-256 of its files, by ``s1``, ``s2``, ``label``.
+    """
+
+    screened: Screened
+    slot: int | None
+    name: str
+    rule: str
+    detail: str
+    sizes: dict[str, int]
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Outcomes of a shard's tiles, tile by tile in the order of their making."""
+
+    outcomes: tuple[Outcome, ...]
 
 
 class Document(Generic[T]):
@@ -124,15 +172,15 @@ class Document(Generic[T]):
 
     def freeze(self, store: ObjectStore, partition: Partition, value: T) -> T:
         """Write the document unless it is there, and return the one that holds: the first."""
-        put = store.put_if_absent(self.key(partition), _adapter(self._kind).dump_json(value, indent=1))
+        put = store.put_if_absent(self.key(partition), _adapter(cast(Hashable, self._kind)).dump_json(value, indent=1))
         return self.read(store, partition) if put is Put.DIFFERENT else value
 
     def replace(self, store: ObjectStore, partition: Partition, value: T) -> None:
         """Write the document, whatever is there."""
-        store.replace(self.key(partition), _adapter(self._kind).dump_json(value, indent=1))
+        store.replace(self.key(partition), _adapter(cast(Hashable, self._kind)).dump_json(value, indent=1))
 
     def _parse(self, body: bytes) -> T:
-        value: T = _adapter(self._kind).validate_json(body)
+        value: T = _adapter(cast(Hashable, self._kind)).validate_json(body)
         return value
 
 
@@ -144,8 +192,13 @@ class _YearDocument(Document[T]):
 
 
 @functools.cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def assembled(shard: str) -> Document[Assembled]:
+    """Document of one shard of the assembly."""
+    return Document(Assembled, f"assembled/{int(shard):05d}")
 
 
 INVENTORY = Document(Inventory, "inventory")

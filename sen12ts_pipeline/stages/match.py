@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import shapely
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.granules import Scene, scenes_of
 from sen12ts_pipeline.domain.lattice import TileId, tiles_of
+from sen12ts_pipeline.domain.names import LabelName
 from sen12ts_pipeline.domain.pairing import TrackVisits, admits_cloud, best_scenes
 from sen12ts_pipeline.domain.passes import Pass, Visit, passes_of
 from sen12ts_pipeline.domain.seasons import Interval, Partition, Season, intervals
@@ -27,20 +29,22 @@ from sen12ts_pipeline.stages.documents import (
 )
 from sen12ts_pipeline.stages.services import Services
 
+log = logging.getLogger(__name__)
+
 COMPLETE_SHARE = 0.99
 """A reference pass covers at least this share of the area that the best pass of its orbit covers."""
 
 
-def run(partition: str, services: Services) -> str:
+def run(partition: str, services: Services, *, refresh: bool = False) -> str:
     """Freeze the partition's tiles with everything that they can be made of; returns the plan's key."""
     parsed = Partition.parse(partition)
-    if PLAN.find(services.store, parsed) is None:
+    if refresh or PLAN.find(services.store, parsed) is None:
         found = search.inventory(parsed, services)
         chosen = references(parsed, services)
         plan = build(found, chosen, services)
         if found.granules and found.slices:
             REFERENCES.freeze(services.store, parsed, chosen)
-            PLAN.freeze(services.store, parsed, plan)
+            (PLAN.replace if refresh else PLAN.freeze)(services.store, parsed, plan)
         figures = {"tiles": float(len(plan.tiles)), "passes": float(len(plan.passes))}
         services.ledger.record_event(parsed, "match", "tiles planned", **figures)
     return str(PLAN.key(parsed))
@@ -84,10 +88,12 @@ def _first_complete(passes: list[Pass], services: Services) -> Pass | None:
 
 
 def build(found: Inventory, chosen: References, services: Services) -> Plan:
-    """Plan of an inventory; passes that cannot be read are quarantined and left out."""
-    tiles = tiles_of(services.area)
-    scenes = scenes_of(found.granules)
-    passes = [p for p in (_read(one, services) for one in passes_of(found.slices)) if p]
+    """Plan of an inventory; passes that cannot be read are quarantined and, like all broken products, left out."""
+    tiles = _distinct(tiles_of(services.area))
+    broken = services.ledger.quarantined()
+    scenes = scenes_of(g for g in found.granules if g.product not in broken)
+    slices = [s for s in found.slices if s.product not in broken]
+    passes = [p for p in (_read(one, services) for one in passes_of(slices)) if p]
     served = _serving(chosen, tiles, services)
     sightings = {p.flight.id: services.engine.sightings(p.flight, tiles) for p in passes}
     planned = []
@@ -96,6 +102,19 @@ def build(found: Inventory, chosen: References, services: Services) -> Plan:
         planned_scenes = _scenes(tile, scenes, services)
         planned.append(PlannedTile(tile, planned_scenes, tuple(t for t, _ in tracks), tuple(r for _, r in tracks)))
     return Plan(scenes, tuple(passes), chosen.passes, tuple(planned))
+
+
+def _distinct(tiles: tuple[TileId, ...]) -> tuple[TileId, ...]:
+    """Tiles without those whose files would bear the name of an earlier one.
+
+    At some latitudes two tiles on either side of a zone's seam share their centre's fourth decimals.
+    """
+    first: dict[LabelName, TileId] = {}
+    for tile in tiles:
+        other = first.setdefault(LabelName.of(tile, 0), tile)
+        if other != tile:
+            log.warning("tile left out: its name is taken", extra={"tile": str(tile), "taken_by": str(other)})
+    return tuple(sorted(first.values()))
 
 
 def _scenes(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tuple[str, ...]:
@@ -133,7 +152,7 @@ def _tracks(
     sightings: dict[str, dict[TileId, Sighting]],
 ) -> list[tuple[TrackVisits, str]]:
     tracks = []
-    for track, (burst, reference) in sorted(served.items()):
+    for _, (burst, reference) in sorted(served.items()):
         visits = sorted(
             Visit(sightings[p.flight.id][tile].time, p.flight.id, p.flight.platform)
             for p in passes

@@ -10,6 +10,7 @@ from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.pairing import Candidate
 from sen12ts_pipeline.domain.passes import Visit
+from sen12ts_pipeline.domain.recipe import Recipe
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct, Rejected
 from sen12ts_pipeline.ports import Frame, FrameJob
@@ -77,7 +78,7 @@ def make(work: TileWork, plan: Plan, services: Services) -> list[BadProduct | Re
     """Make the frame artifacts of a tile that are not there yet; returns what stood in the place of frames."""
     reference = plan.flight(work.reference_id)
 
-    def recipe(pair: Pair):  # noqa: ANN202 - a local shorthand
+    def recipe(pair: Pair) -> Recipe:
         later, earlier = plan.flight(pair[0].pass_id), plan.flight(pair[1].pass_id)
         return frame_recipe(work.tile, reference, later, earlier, services)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.pairing import Candidate, Refusal
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.domain.selection import Screened, fill_cap, tile_order, within_budget
@@ -21,20 +22,44 @@ from sen12ts_pipeline.stages.services import Services
 TILE_PIXELS = 256 * 256
 
 
-def run(partition: str, services: Services) -> str:
-    """Freeze which candidates are made, and record every refusal; returns the selection's key."""
+def run(partition: str, services: Services, *, refresh: bool = False) -> str:
+    """Freeze which candidates are made, and record every refusal; returns the selection's key.
+
+    With `refresh` the selection is made anew, but what is finished keeps its slot.
+    """
     parsed = Partition.parse(partition)
-    selection = SELECTION.find(services.store, parsed)
-    if selection is None:
+    before = SELECTION.find(services.store, parsed)
+    selection = before
+    if selection is None or refresh:
         plan, tiles = scene_tiles(parsed, services)
-        chosen = choose(plan, _Clouds(plan, tiles, services), services)
-        selection = SELECTION.freeze(services.store, parsed, chosen) if plan.tiles else chosen
+        finished = _finished(parsed, before, services) if before else {}
+        selection = choose(plan, _Clouds(plan, tiles, services), services, finished)
+        if plan.tiles:
+            (SELECTION.replace if before else SELECTION.freeze)(services.store, parsed, selection)
     services.ledger.record_candidates(records(parsed, selection))
     figures = Counter(r.rule for r in selection.refusals)
-    services.ledger.record_event(
-        parsed, "select", "candidates chosen", selected=float(sum(t.slots for t in selection.tiles)), **figures
-    )
+    selected = float(sum(t.slots for t in selection.tiles))
+    services.ledger.record_event(parsed, "select", "candidates chosen", selected=selected, **figures)
     return str(SELECTION.key(parsed))
+
+
+def _finished(partition: Partition, before: Selection, services: Services) -> dict[TileId, list[Screened]]:
+    """Finished candidates of an earlier selection by tile, in the order of their slots."""
+    slots: dict[TileId, dict[int, Screened]] = defaultdict(dict)
+    known = {(t.tile, triplet_name(s.candidate)): s for t in before.tiles for s in t.candidates}
+    for record in services.ledger.triplets(partition):
+        screened = known.get((record.tile, record.name))
+        if screened:
+            slots[record.tile][record.slot] = screened
+    return {tile: [by_slot[k] for k in sorted(by_slot)] for tile, by_slot in slots.items()}
+
+
+def triplet_name(one: Candidate) -> str:
+    """Name of the files of a candidate's triplet."""
+    newest = one.series.newest
+    return str(
+        TripletName.of(one.tile, s1date=newest.date, s2date=one.s2date, track=one.track, direction=one.direction)
+    )
 
 
 def selection_of(partition: Partition, services: Services) -> Selection:
@@ -55,16 +80,17 @@ class _Clouds:
         return self._counts[one.scene_id]
 
 
-def choose(plan: Plan, clouds: _Clouds, services: Services) -> Selection:
-    """Apply rules 4, 6 and 7 to every tile of the plan."""
+def choose(plan: Plan, clouds: _Clouds, services: Services, finished: Mapping[TileId, list[Screened]]) -> Selection:
+    """Apply rules 4, 6 and 7 to every tile of the plan; what is finished comes first."""
     refusals: list[Refusal] = []
     tiles: list[ChosenTile] = []
     for planned in plan.tiles:
         candidates, refused = pairings(plan, planned, services)
         refusals.extend(refused)
         screened = _Screen(plan, planned, clouds, services).apply(candidates, refusals)
-        if screened:
-            tiles.append(_ranked(planned.tile, screened, services.rules.cap_per_season))
+        pinned = finished.get(planned.tile, [])
+        if screened or pinned:
+            tiles.append(_ranked(planned.tile, screened, pinned, services.rules.cap_per_season))
     ordered = _in_order(plan, tiles, services)
     kept = within_budget([(t.tile, t.slots) for t in ordered], services.rules.season_triplets)
     inside = set(kept)
@@ -75,8 +101,11 @@ def choose(plan: Plan, clouds: _Clouds, services: Services) -> Selection:
     )
 
 
-def _ranked(tile: TileId, screened: list[Screened], cap: int) -> ChosenTile:
-    return ChosenTile(tile, fill_cap(screened, len(screened)), min(cap, len(screened)))
+def _ranked(tile: TileId, screened: list[Screened], pinned: list[Screened], cap: int) -> ChosenTile:
+    held = {s.candidate.id for s in pinned}
+    fresh = [s for s in screened if s.candidate.id not in held]
+    ranked = (*pinned, *fill_cap(fresh, len(fresh), [s.candidate.s2date for s in pinned]))
+    return ChosenTile(tile, ranked, min(cap, len(ranked)), len(pinned))
 
 
 def _in_order(plan: Plan, tiles: list[ChosenTile], services: Services) -> list[ChosenTile]:
@@ -161,26 +190,26 @@ def records(partition: Partition, selection: Selection) -> list[CandidateRecord]
             rule = "" if selected else "cap"
             detail = "" if selected else f"place {place + 1} in the order, {chosen.slots} slots"
             rows.append(candidate_record(partition, screened, state, rule, detail, None))
-    for refusal in selection.refusals:
-        rows.append(
-            CandidateRecord(
-                partition=partition,
-                tile=refusal.tile,
-                scene_id=refusal.scene_id,
-                s2date=refusal.s2date,
-                track=refusal.track,
-                direction=refusal.direction,
-                s1date=refusal.visit.date,
-                pass_id=refusal.visit.pass_id,
-                state=CandidateState.REFUSED,
-                rule=refusal.rule,
-                detail=refusal.detail,
-                invalid_s1=refusal.invalid_s1,
-                invalid_s2=refusal.invalid_s2,
-                slot=None,
-            )
-        )
-    return rows
+    return rows + [_refused(partition, refusal) for refusal in selection.refusals]
+
+
+def _refused(partition: Partition, refusal: Refusal) -> CandidateRecord:
+    return CandidateRecord(
+        partition=partition,
+        tile=refusal.tile,
+        scene_id=refusal.scene_id,
+        s2date=refusal.s2date,
+        track=refusal.track,
+        direction=refusal.direction,
+        s1date=refusal.visit.date,
+        pass_id=refusal.visit.pass_id,
+        state=CandidateState.REFUSED,
+        rule=refusal.rule,
+        detail=refusal.detail,
+        invalid_s1=refusal.invalid_s1,
+        invalid_s2=refusal.invalid_s2,
+        slot=None,
+    )
 
 
 def candidate_record(

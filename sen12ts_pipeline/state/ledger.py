@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError
 
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition, Season
@@ -27,9 +26,15 @@ from sen12ts_pipeline.state.tables import candidates, events, quarantine, triple
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 60
-BATCH = 5000
 _MIGRATION_LOCK = 0x53313253
 """Number of PostgreSQL's advisory lock under which the schema changes."""
+_NEEDS_A_PERSON = {
+    "unable to open database file": "must be a file in a folder that can be written",
+    "readonly database": "must be writable",
+    "not a database": "must be a database of SQLite: move the file away, the ledger can be rebuilt from the store",
+    "malformed": "must be whole: move the file away, the ledger can be rebuilt from the store",
+}
+"""What SQLite says, and what must hold."""
 
 
 class SlotTaken(Sen12tsError):
@@ -82,16 +87,16 @@ class SqlLedger:
         except ModuleNotFoundError as error:
             rule = f"its database driver must be installed: {error.name}"
             raise ConfigurationError("ledger", "ledger", rule, shown) from error
-        with _retryable(shown):
+        with _explained(shown):
             _migrate(engine, shown)
         return cls(engine, cap)
 
     def record_candidates(self, records: Iterable[CandidateRecord]) -> None:
         """Insert or update candidates by partition, tile, scene, track and pass."""
-        statement = self._upsert(candidates)
-        with self._writing() as connection:
-            for batch in _batched(records):
-                connection.execute(statement, [_candidate_row(record) for record in batch])
+        rows = [_candidate_row(record) for record in records]
+        if rows:
+            with self._writing() as connection:
+                connection.execute(self._upsert(candidates), rows)
 
     def candidates(self, *, partition: Partition | None = None, tile: TileId | None = None) -> list[CandidateRecord]:
         """Candidates of a partition, of a tile, or of both, by partition, tile, s2date, scene, track and pass."""
@@ -161,12 +166,11 @@ class SqlLedger:
             return {(CandidateState(state), rule): n for state, rule, n in connection.execute(query.order_by(*columns))}
 
     def _record_triplets(self, records: Iterable[TripletRecord]) -> int:
-        count = 0
+        known = list(records)
         with self._writing() as connection:
-            for record in records:
+            for record in known:
                 self._record_one(connection, record)
-                count += 1
-        return count
+        return len(known)
 
     def _record_one(self, connection: Connection, record: TripletRecord) -> None:
         statement = self._insert(triplets).values(**_triplet_row(record), cap=self._cap)
@@ -194,14 +198,14 @@ class SqlLedger:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _retryable(self._shown), self._engine.connect() as connection:
+        with _explained(self._shown), self._engine.connect() as connection:
             begun = connection.execution_options(sen12ts_write=True).begin()
             with begun:
                 yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _retryable(self._shown), self._engine.connect() as connection:
+        with _explained(self._shown), self._engine.connect() as connection:
             yield connection
 
 
@@ -235,6 +239,7 @@ def _sqlite_engine(url: URL) -> Engine:
     path = Path(url.database or "")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _lock_file(path).touch()
     except OSError as error:
         rule = f"the ledger's folder must be writable: {error.strerror}"
         raise ConfigurationError("ledger", "ledger", rule, str(path)) from error
@@ -287,24 +292,29 @@ def _migration_lock(engine: Engine) -> Iterator[Connection]:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(_MIGRATION_LOCK)))
                 connection.commit()
             return
-        with Path(f"{engine.url.database}.lock").open("w") as lock:
+        with _lock_file(Path(engine.url.database or "")).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
             yield connection.execution_options(sen12ts_write=True)
 
 
+def _lock_file(database: Path) -> Path:
+    return database.with_name(f"{database.name}.lock")
+
+
 @contextmanager
-def _retryable(shown: str) -> Iterator[None]:
+def _explained(shown: str) -> Iterator[None]:
+    """Errors of the database by what is to be done: most pass, some need a person."""
     try:
         yield
-    except OperationalError as error:
-        raise Retryable(f"the ledger {shown} does not answer: {error.orig}") from error
-
-
-def _batched(records: Iterable[CandidateRecord]) -> Iterator[list[CandidateRecord]]:
-    rest = iter(records)
-    while batch := list(itertools.islice(rest, BATCH)):
-        yield batch
+    except DatabaseError as error:
+        reason = str(error.orig)
+        for sign, rule in _NEEDS_A_PERSON.items():
+            if sign in reason:
+                raise ConfigurationError("ledger", "ledger", f"{rule} ({reason})", shown) from error
+        if isinstance(error, OperationalError):
+            raise Retryable(f"the ledger {shown} does not answer: {reason}") from error
+        raise
 
 
 def _of(table: sa.Table, partition: Partition) -> tuple[sa.ColumnElement[bool], ...]:

@@ -215,10 +215,10 @@ class TestGrid:
             Grid.parse(text)
 
     def test_cells_of_20_m_need_even_edges_and_sizes(self):
-        assert Grid.parse("32637,333600,1108480,256,256", spacing_m=20).spacing_m == 10
+        assert Grid.parse("32637,333600,1108480,256,256", multiple_m=20).spacing_m == 10
         for text in ("32637,333610,1108480,256,256", "32637,333600,1108490,256,256", "32637,333600,1108480,255,256"):
             with pytest.raises(ConfigurationError, match="20 m"):
-                Grid.parse(text, spacing_m=20)
+                Grid.parse(text, multiple_m=20)
 
     def test_transform_maps_row_0_to_the_north(self):
         a, b, c, d, e, f = ETHIOPIAN_TILE.grid.transform

@@ -23,7 +23,7 @@ from sen12ts_pipeline.errors import ConfigurationError, Retryable
 from sen12ts_pipeline.ports import CandidateState
 from sen12ts_pipeline.state import ledger as module
 from sen12ts_pipeline.state import migrations
-from sen12ts_pipeline.state.ledger import SlotTaken, SqlLedger
+from sen12ts_pipeline.state.ledger import SlotTaken, SqlLedger, rebuild_triplets
 from sen12ts_pipeline.state.tables import metadata
 from tests.contracts.examples import FALL, a_candidate, a_triplet
 
@@ -114,14 +114,22 @@ def test_candidates_are_counted_by_state_and_rule(ledger):
     assert ledger.partitions() == (FALL,)
 
 
-def test_a_batch_is_recorded_whole_or_not_at_all(ledger):
+def test_records_that_fail_on_the_way_leave_nothing_and_hold_no_lock(tmp_path, ledger):
     def broken():
-        yield from (a_candidate(track=track) for track in range(1, 6000))
+        yield a_candidate()
+        SqlLedger.connect(url_of(tmp_path)).record_event(FALL, "screen", "another writer goes on")
         raise RuntimeError("the screen failed")
 
     with pytest.raises(RuntimeError, match="screen failed"):
         ledger.record_candidates(broken())
     assert ledger.candidates() == []
+    assert len(ledger.events(FALL)) == 1
+
+
+def test_of_triplets_with_one_wrong_none_is_recorded(ledger):
+    with pytest.raises(SlotTaken):
+        rebuild_triplets(ledger, [a_triplet(1, "a"), a_triplet(1, "b")])
+    assert ledger.triplets(FALL) == []
 
 
 @pytest.mark.parametrize(
@@ -192,20 +200,19 @@ def test_processes_that_open_and_fill_one_ledger_share_its_slots(tmp_path):
     assert len(ledger.candidates()) == 30
 
 
+BATCH = 700
+
+
 def record_for_ever(folder, started):
     ledger = SqlLedger.connect(url_of(folder))
-
-    def endless():
-        for number in range(10**9):
-            if number == 12_000:
-                started.set()
-            yield a_candidate(tile=TileId(11, number, 5))
-
-    ledger.record_triplet(a_triplet())
-    ledger.record_candidates(endless())
+    for number in range(10**6):
+        columns = range(number * BATCH, (number + 1) * BATCH)
+        ledger.record_candidates([a_candidate(tile=TileId(11, column, 5)) for column in columns])
+        if number == 3:
+            started.set()
 
 
-def test_a_killed_writer_leaves_what_it_had_finished(tmp_path):
+def test_a_killed_writer_leaves_whole_transactions(tmp_path):
     started = SPAWN.Event()
     writer = SPAWN.Process(target=record_for_ever, args=(tmp_path, started))
     writer.start()
@@ -213,6 +220,21 @@ def test_a_killed_writer_leaves_what_it_had_finished(tmp_path):
     os.kill(writer.pid, signal.SIGKILL)
     writer.join()
     ledger = SqlLedger.connect(url_of(tmp_path))
-    assert ledger.triplets(FALL) == [a_triplet()]
-    assert ledger.candidates() == []
-    ledger.record_candidates([a_candidate()])
+    found = len(ledger.candidates())
+    assert found >= 4 * BATCH
+    assert found % BATCH == 0
+    ledger.record_candidates([a_candidate(track=1)])
+    assert len(ledger.candidates()) == found + 1
+
+
+def test_a_file_that_is_no_database_is_a_wrong_setting(tmp_path):
+    (tmp_path / "_work").mkdir()
+    (tmp_path / "_work/ledger.sqlite").write_text("not a database, but long enough to be looked at" * 100)
+    with pytest.raises(ConfigurationError, match="move the file away"):
+        SqlLedger.connect(url_of(tmp_path))
+
+
+def test_a_folder_is_no_database(tmp_path):
+    (tmp_path / "_work/ledger.sqlite").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="must be a file in a folder"):
+        SqlLedger.connect(url_of(tmp_path))

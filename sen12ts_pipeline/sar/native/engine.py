@@ -14,7 +14,7 @@ from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import Grid, TileId
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import BadProduct, Rejected
-from sen12ts_pipeline.ports import EngineIdentity, Frame, FrameJob, Sighting, Source, Terrain
+from sen12ts_pipeline.ports import EngineIdentity, Float32, Frame, FrameJob, Sighting, Source, Terrain
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.backscatter import gamma0_db
 from sen12ts_pipeline.sar.native.image import Image, make_image
@@ -151,6 +151,17 @@ class NativeEngine:
         heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
         image = make_image(terrain, self.opened(one), heights, ("VH", "VV"), "")
         return {p: gamma0_db(image.power[p], image.noise[p], terrain.factor)[0] for p in ("VH", "VV")}
+
+    def interferogram(
+        self, terrain: Terrain, earlier: Pass, later: Pass, polarisation: str
+    ) -> tuple[Float32, Float32]:
+        """Coherence and phase of two passes on 20 m cells, for those who want no frame."""
+        lattice = Lattice.of(terrain.grid)
+        heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
+        first, second = (
+            make_image(terrain, self.opened(one), heights, (), polarisation).flat for one in (earlier, later)
+        )
+        return estimate(first, second)
 
     def _baseline(self, grid: Grid, first: Pass, second: Pass) -> dict[str, float]:
         """Perpendicular baseline (m), height of ambiguity (m) and days of a pair at the grid's centre."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning
-from rasterio import Affine
 
 from sen12ts_pipeline.domain.lattice import to_geographic
 from sen12ts_pipeline.simulate.landcover import LandCover
@@ -161,7 +161,7 @@ def _zulu(time: datetime) -> str:
 
 def _product(granule: Granule, names: Names, images: list[str]) -> Node:
     """MTD_MSIL2A.xml."""
-    space = f"https://psd-{'14' if granule.offset else '14'}.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd"
+    space = "https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd"
     take = node(
         "Datatake",
         node("SPACECRAFT_NAME", f"Sentinel-{names.mission[1:]}"),

@@ -1,0 +1,1 @@
+"""On one machine, from the checkout: what `make run` and `make ui` call."""

@@ -1,0 +1,135 @@
+"""report: every candidate of a partition and what became of it, as a file and as a summary for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sen12ts_pipeline.domain.recipe import canonical_json
+from sen12ts_pipeline.domain.rules import TRIPLET_BYTES
+from sen12ts_pipeline.domain.seasons import Partition
+from sen12ts_pipeline.ports import CandidateRecord, CandidateState, ObjectKey
+from sen12ts_pipeline.stages import match, publish, search
+from sen12ts_pipeline.stages.documents import Outcome
+from sen12ts_pipeline.stages.screen import pairings
+from sen12ts_pipeline.stages.select import candidate_record, records, selection_of
+from sen12ts_pipeline.stages.services import Services
+
+RULES = {
+    "granule_cloud": "granule too cloudy (rule 1)",
+    "series_gap": "a pass of the series is missing (rule 3)",
+    "mixed_platforms": "only another platform's pass is there (rule 3)",
+    "missing_burst": "a pass lacks a burst of the tile (rule 3)",
+    "s1_invalid": "too many pixels in shadow, layover or without radar data (rule 4)",
+    "s2_invalid": "too many pixels in cloud, cloud shadow or without optical data (rule 4)",
+    "cap": "cap of the tile and season reached (rule 6)",
+    "budget": "size budget used up (rule 7)",
+    "dem_void": "no elevation",
+    "no_burst": "no burst has valid samples",
+    "bad_product": "a product is broken",
+    "name_taken": "the name is taken",
+}
+
+
+def run(partition: str, services: Services) -> str:
+    """Write the report of every candidate; returns its key."""
+    parsed = Partition.parse(partition)
+    rows = rows_of(parsed, services)
+    key = report_key(parsed)
+    counts = Counter((r.state.value, r.rule) for r in rows)
+    report = {
+        "partition": str(parsed),
+        "tiles": len(match.plan_of(parsed, services).tiles),
+        "counts": [{"state": s, "rule": r, "candidates": n} for (s, r), n in sorted(counts.items())],
+        "over_budget": [str(t) for t in selection_of(parsed, services).over_budget],
+        "candidates": [_row(r) for r in rows],
+    }
+    services.store.replace(key, canonical_json(report))
+    services.ledger.record_event(parsed, "report", "report written", candidates=float(len(rows)))
+    return str(key)
+
+
+def report_key(partition: Partition) -> ObjectKey:
+    """Where the report of a partition lies."""
+    return ObjectKey(f"{partition.aoi}/partitions/{partition.name}/report.json")
+
+
+def rows_of(partition: Partition, services: Services) -> list[CandidateRecord]:
+    """Every candidate: what the selection says, then what the assembly made of it; from the store alone."""
+    rows = {_identity(r): r for r in records(partition, selection_of(partition, services))}
+    for outcome in publish.outcomes_of(partition, services):
+        made = _made(partition, outcome)
+        rows[_identity(made)] = made
+    return sorted(rows.values(), key=lambda r: (r.tile, r.s2date, r.track, r.pass_id, r.scene_id))
+
+
+def _made(partition: Partition, outcome: Outcome) -> CandidateRecord:
+    state = CandidateState.FAILED if outcome.slot is None else CandidateState.FINISHED
+    return candidate_record(partition, outcome.screened, state, outcome.rule, outcome.detail, outcome.slot)
+
+
+def _identity(r: CandidateRecord) -> tuple[object, ...]:
+    return r.tile, r.scene_id, r.track, r.pass_id
+
+
+def _row(r: CandidateRecord) -> dict[str, object]:
+    return {
+        "tile": str(r.tile),
+        "scene": r.scene_id,
+        "s2date": r.s2date.isoformat(),
+        "s1date": r.s1date.isoformat(),
+        "track": r.track,
+        "direction": r.direction,
+        "pass": r.pass_id,
+        "state": r.state.value,
+        "rule": r.rule,
+        "detail": r.detail,
+        "invalid_s1": r.invalid_s1,
+        "invalid_s2": r.invalid_s2,
+        "slot": r.slot,
+    }
+
+
+def summary_text(partition: str, services: Services) -> str:
+    """What was made, what was refused and by which rule, and where things are."""
+    parsed = Partition.parse(partition)
+    rows = rows_of(parsed, services)
+    finished = [r for r in rows if r.state is CandidateState.FINISHED]
+    tiles = len({r.tile for r in finished})
+    planned = len(match.plan_of(parsed, services).tiles)
+    lines = [f"{parsed}: {len(finished)} triplets of {tiles} tiles finished; {planned} tiles, {len(rows)} candidates"]
+    if not rows:
+        found = search.inventory(parsed, services)
+        lines.append(f"  nothing to make: {len(found.granules)} granules and {len(found.slices)} slices in the season")
+    refused = Counter(r.rule for r in rows if r.state is not CandidateState.FINISHED)
+    for rule, count in sorted(refused.items(), key=lambda x: (-x[1], x[0])):
+        lines.append(f"  {count:6d} refused by {rule:15s} {RULES.get(rule, '')}")
+    broken = services.ledger.quarantined()
+    lines += [f"  broken product {product}: {reason}" for product, reason in sorted(broken.items())]
+    folder = services.store.location(ObjectKey(parsed.aoi))
+    lines.append(f"  files    {folder}/{{s1,s2,labels,metadata,quicklooks}}")
+    if finished:
+        lines.append(f"  preview  {services.store.location(publish.preview_key(parsed))}")
+    lines.append(f"  report   {services.store.location(report_key(parsed))}")
+    return "\n".join(lines)
+
+
+def plan_text(partition: str, services: Services) -> str:
+    """What a run would do; nothing is written."""
+    parsed = Partition.parse(partition)
+    found = search.find(parsed, services)
+    plan = match.build(found, match.references(parsed, services), services)
+    candidates = refused = 0
+    for planned in plan.tiles:
+        good, bad = pairings(plan, planned, services)
+        candidates, refused = candidates + len(good), refused + len(bad)
+    cap = services.rules.cap_per_season
+    most = sum(min(cap, len(pairings(plan, t, services)[0])) for t in plan.tiles)
+    lines = [
+        f"{parsed}: {len(plan.tiles)} tiles",
+        f"  Sentinel-2  {len(found.granules)} granules, {len(plan.scenes)} scenes",
+        f"  Sentinel-1  {len(found.slices)} slices, {len(plan.passes)} passes",
+        *(f"              {p.flight.id} {p.flight.start:%Y-%m-%d} {len(p.bursts)} bursts" for p in plan.passes),
+        f"  candidates  {candidates} to screen, {refused} refused by cloud or gaps",
+        f"  triplets    at most {most}, {most * TRIPLET_BYTES / 1e9:.2f} GB raw",
+    ]
+    return "\n".join(lines)

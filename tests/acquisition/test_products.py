@@ -1,0 +1,194 @@
+"""Files of a product: in a folder and in a zip alike, and never anything outside of it."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sen12ts_pipeline.acquisition import products
+from sen12ts_pipeline.acquisition.products import FolderProduct, ZipProduct, open_product
+from sen12ts_pipeline.errors import BadProduct, Retryable
+
+NAME = "S1A_IW_SLC__1SDV_20230108T135249_20230108T135316_046693_0598D3_BA76"
+REAL = Path(__file__).parents[1] / "data/sentinel1" / f"{NAME}.SAFE.zip"
+FILES = {"manifest.safe": b"<m/>", "annotation/a.xml": b"<a/>", "annotation/calibration/c.xml": b"<c/>"}
+
+
+def folder_of(tmp_path, files, name=f"{NAME}.SAFE"):
+    for member, body in files.items():
+        path = tmp_path / name / member
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return FolderProduct(tmp_path / name)
+
+
+def zip_of(tmp_path, files, name=f"{NAME}.SAFE.zip", method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(tmp_path / name, "w", method) as container:
+        for member, body in files.items():
+            container.writestr(member, body)
+    return ZipProduct(tmp_path / name)
+
+
+def rooted(files):
+    return {f"{NAME}.SAFE/{member}": body for member, body in files.items()}
+
+
+@pytest.fixture(params=["folder", "zip", "zip without root"])
+def product(request, tmp_path):
+    if request.param == "folder":
+        return folder_of(tmp_path, FILES)
+    return zip_of(tmp_path, rooted(FILES) if request.param == "zip" else FILES)
+
+
+def test_a_product_has_a_name_members_and_contents(product):
+    assert product.product == NAME
+    assert product.members() == tuple(sorted(FILES))
+    assert {member: product.read(member) for member in product.members()} == FILES
+
+
+@pytest.mark.parametrize("member", ["annotation/b.xml", "annotation", "manifest.safe/x"])
+def test_a_missing_member_is_a_bad_product(product, member):
+    for ask in (product.read, product.gdal_path):
+        with pytest.raises(BadProduct) as caught:
+            ask(member)
+        assert (caught.value.product, caught.value.member) == (NAME, member)
+
+
+@pytest.mark.parametrize("member", ["../x", "annotation/../../x", "/etc/passwd", "C:/x", "a\\b", "", "."])
+def test_no_question_leaves_the_product(product, member):
+    for ask in (product.read, product.gdal_path):
+        with pytest.raises(BadProduct):
+            ask(member)
+
+
+@pytest.mark.parametrize("litter", ["__MACOSX/._manifest.safe", ".DS_Store", f"__MACOSX/{NAME}.SAFE/._manifest.safe"])
+def test_litter_is_no_member(tmp_path, litter):
+    assert zip_of(tmp_path, {**rooted(FILES), litter: b""}).members() == tuple(sorted(FILES))
+    assert folder_of(tmp_path, {**FILES, litter: b""}).members() == tuple(sorted(FILES))
+
+
+@pytest.mark.parametrize(
+    "evil", ["../../outside.xml", "/outside.xml", "C:/outside.xml", f"{NAME}.SAFE/../../x", "a\\..\\x"]
+)
+def test_a_zip_with_a_name_that_leads_out_of_it_is_refused_whole(tmp_path, evil):
+    product = zip_of(tmp_path, {**rooted(FILES), evil: b"x"})
+    for ask in (product.members, lambda: product.read("manifest.safe"), lambda: product.gdal_path("manifest.safe")):
+        with pytest.raises(BadProduct, match="leads out of it"):
+            ask()
+
+
+@given(parts=st.lists(st.sampled_from(["..", ".", "a", "b.xml", "", "C:", "__MACOSX", ".x"]), min_size=1, max_size=5))
+def test_whatever_a_zip_names_nothing_outside_is_reached(tmp_path_factory, parts):
+    product = zip_of(tmp_path_factory.mktemp("zip"), {"/".join(parts): b"x"} if any(parts) else {"a": b"x"})
+    try:
+        members = product.members()
+    except BadProduct:
+        return
+    for member in members:
+        assert ".." not in member.split("/")
+        assert not member.startswith("/")
+        assert product.read(member) == b"x"
+
+
+def test_a_zip_holds_one_product(tmp_path):
+    product = zip_of(tmp_path, {**rooted(FILES), "S1A_OTHER.SAFE/manifest.safe": b""})
+    with pytest.raises(BadProduct, match="must hold one product"):
+        product.members()
+
+
+def test_a_root_without_safe_in_its_name_is_seen_by_its_manifest(tmp_path):
+    assert zip_of(tmp_path, {f"{NAME}/{member}": body for member, body in FILES.items()}).members() == tuple(
+        sorted(FILES)
+    )
+
+
+def test_files_beside_the_root_are_not_of_the_product(tmp_path):
+    assert zip_of(tmp_path, {**rooted(FILES), "readme.txt": b""}).members() == tuple(sorted(FILES))
+
+
+@pytest.mark.parametrize("ending", [".SAFE.zip", ".zip", ".safe.ZIP"])
+def test_the_name_is_without_endings(tmp_path, ending):
+    assert ZipProduct(tmp_path / f"{NAME}{ending}").product == NAME
+    assert FolderProduct(tmp_path / f"{NAME}.SAFE").product == NAME
+
+
+def tiff(path, values):
+    options = {"driver": "GTiff", "dtype": values.dtype, "count": 1, "height": 4, "width": 5, "crs": "EPSG:32631"}
+    with rasterio.open(path, "w", transform=rasterio.Affine(10, 0, 0, 0, -10, 0), **options) as file:
+        file.write(values, 1)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_gdal_opens_what_lies_in_a_zip(tmp_path, method):
+    values = np.arange(20, dtype=np.int16).reshape(4, 5)
+    body = tiff(tmp_path / "a.tif", values)
+    product = zip_of(tmp_path, rooted({"measurement/a.tiff": body}), "a folder of {odd} name.zip", method)
+    with rasterio.open(product.gdal_path("measurement/a.tiff")) as file:
+        np.testing.assert_array_equal(file.read(1), values)
+
+
+@pytest.mark.parametrize(("method", "name"), [(zipfile.ZIP_LZMA, "LZMA"), (zipfile.ZIP_BZIP2, "BZIP2")])
+def test_what_gdal_cannot_unpack_is_still_read_but_has_no_path(tmp_path, method, name):
+    product = zip_of(tmp_path, rooted(FILES), method=method)
+    assert product.read("manifest.safe") == b"<m/>"
+    with pytest.raises(BadProduct, match=rf"packed by {name}: unpack the zip"):
+        product.gdal_path("manifest.safe")
+
+
+def test_a_real_zip_packed_by_lzma_is_read():
+    product = open_product(REAL)
+    assert product.product == NAME
+    assert product.members()[-1] == "manifest.safe"
+    assert product.read("manifest.safe").startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[:200], lambda b: b"", lambda b: b[:60] + bytes(40) + b[100:]])
+def test_a_damaged_zip_is_a_bad_product(tmp_path, spoil):
+    product = zip_of(tmp_path, rooted({"manifest.safe": bytes(range(256)) * 4}))
+    product.path.write_bytes(spoil(product.path.read_bytes()))
+    with pytest.raises(BadProduct):
+        product.read("manifest.safe")
+
+
+def test_an_encrypted_member_is_a_bad_product(tmp_path):
+    product = zip_of(tmp_path, rooted(FILES), method=zipfile.ZIP_STORED)
+    body = bytearray(product.path.read_bytes())
+    body[6] |= 1  # local header
+    body[body.index(b"PK\x01\x02") + 8] |= 1  # central directory
+    product.path.write_bytes(bytes(body))
+    with pytest.raises(BadProduct, match="cannot be unpacked"):
+        product.read("manifest.safe")
+
+
+def test_a_member_too_large_to_be_metadata_is_not_read_whole(product, monkeypatch):
+    monkeypatch.setattr(products, "READ_LIMIT_BYTES", 3)
+    with pytest.raises(BadProduct, match="at most 3 bytes"):
+        product.read("manifest.safe")
+
+
+@pytest.mark.parametrize("kind", [FolderProduct, ZipProduct])
+def test_a_product_that_went_away_is_bad(tmp_path, kind):
+    with pytest.raises(BadProduct, match="not there any more"):
+        kind(tmp_path / "gone").members()
+
+
+def test_a_fault_of_the_disk_may_pass(tmp_path, monkeypatch):
+    product = folder_of(tmp_path, FILES)
+
+    def fail(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(products.Path, "read_bytes", fail)
+    with pytest.raises(Retryable, match="Input/output error"):
+        product.read("manifest.safe")
+
+
+def test_linked_files_belong_to_the_product(tmp_path):
+    product = folder_of(tmp_path, FILES)
+    (product.path / "measurement").symlink_to(REAL.parent)
+    assert f"measurement/{REAL.name}" in product.members()
