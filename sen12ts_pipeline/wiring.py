@@ -70,7 +70,6 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         seed=settings.seed,
         profile=settings.profile,
         workers=settings.workers,
-        quicklooks=settings.quicklooks,
         label_name=aoi.labels.name,
         label_year=aoi.labels.year,
         origin=str(root),

@@ -135,7 +135,7 @@ def ground(height: Array, y: float, x: float) -> float:
     i, j = int(y), int(x)
     v, u = y - i, x - j
     north = height[i, j] * (1 - u) + height[i, j + 1] * u
-    return north * (1 - v) + (height[i + 1, j] * (1 - u) + height[i + 1, j + 1] * u) * v
+    return float(north * (1 - v) + (height[i + 1, j] * (1 - u) + height[i + 1, j + 1] * u) * v)
 
 
 @njit(nogil=True, cache=True)
@@ -223,7 +223,7 @@ def carrier(eta: float, tau: float, c: Array) -> float:
     fd = c[7] + x * (c[8] + x * c[9])
     kt = ka * c[0] / (ka - c[0])
     e = eta + fd / ka + c[1]
-    return 0.5 * kt * e * e + fd * e
+    return float(0.5 * kt * e * e + fd * e)
 
 
 @njit(nogil=True, cache=True)

@@ -88,8 +88,8 @@ class Granule:
         Scene classification, 20 m.
     ground : uint8 (rows, cols)
         60 m: 0 usual, 1 without data, 2 below the range of reflectance, 3 above it.
-    kind : intp tables
-        Land cover.
+    cover : LandCover
+        What lies below.
     texture : int16 (128, 128)
         Differences between neighbouring pixels.
     """

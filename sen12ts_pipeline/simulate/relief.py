@@ -73,7 +73,7 @@ class Waves:
 
 
 def _rise(x: Array, middle: float, width: float) -> Array:
-    return 0.5 * (1 + np.tanh((x - middle) / width))
+    return np.asarray(0.5 * (1 + np.tanh((x - middle) / width)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,7 @@ class Relief:
     def on_grid(self, easting: Array, northing: Array) -> Array:
         """Heights (rows, cols) of a regular grid, axes in metres of the map."""
         x, y = easting - self.origin[0], northing - self.origin[1]
-        waves = self.waves.on_grid(x, y)
-        waves *= self.amplitude(x[None, :], y[:, None])
+        waves = self.waves.on_grid(x, y) * self.amplitude(x[None, :], y[:, None])
         waves += self.swell.on_grid(x, y)
         waves += self.base_m
         return waves

@@ -112,7 +112,7 @@ class Truth:
         time, distance = self._seen(date_index, grid)
         normal, _ = self._area(grid)
         cosine = np.sum(normal * self._towards(date_index, grid, time, distance), axis=-1)
-        return np.degrees(np.arccos(cosine / np.linalg.norm(normal, axis=-1)))
+        return np.asarray(np.degrees(np.arccos(cosine / np.linalg.norm(normal, axis=-1))))
 
     def slope(self, grid: Grid) -> Array:
         """Slope of the terrain on the map, degrees."""

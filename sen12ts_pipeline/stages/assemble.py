@@ -1,24 +1,22 @@
 """assemble: put triplets together; a candidate that fails makes room for the next in the order.
 
-All three files are encoded before the first is written, and `metadata/<name>.json` is written last: who sees it may rely
-on the rest.
+All files are encoded before the first is written, and `metadata/<name>.json` is written last: who sees it may rely on
+the rest.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from sen12ts_pipeline import __version__
 from sen12ts_pipeline.dataset import geotiff, quicklook, stac
+from sen12ts_pipeline.dataset.classes import TABLES
 from sen12ts_pipeline.dataset.stacks import s1_stack
-from sen12ts_pipeline.domain.layers import NODATA, S1_MASK, S2_MASK
-from sen12ts_pipeline.domain.names import LabelName
+from sen12ts_pipeline.dataset.triplet import FILES, FileFacts, Triplet, histogram, invalid_pixels, paths_of
+from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.pairing import Candidate
-from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.domain.selection import Screened, make_until_full
 from sen12ts_pipeline.errors import BadProduct, Rejected
@@ -31,7 +29,7 @@ from sen12ts_pipeline.stages.screen import terrain_of
 from sen12ts_pipeline.stages.select import candidate_record, reference_of, selection_of, triplet_name
 from sen12ts_pipeline.stages.services import Services
 
-FILES = ("s1", "s2", "label")
+SOFTWARE = {"sen12ts-pipeline": __version__}
 
 
 def shards(partition: str, services: Services) -> list[str]:
@@ -102,7 +100,7 @@ class _Tile:
         slot = 1 + sum(o.slot is not None for o in self._outcomes)
         name = triplet_name(screened.candidate)
         try:
-            sizes, digests = self._finished(name) or self._produce(screened, name)
+            files = self._finished(name) or self._produce(screened, name, slot)
         except BadProduct as error:
             reason = f"{error.member}: {error.reason}" if error.member else error.reason
             self._services.ledger.quarantine(error.product, reason)
@@ -111,37 +109,32 @@ class _Tile:
         except Rejected as refused:
             self._outcomes.append(Outcome(screened, None, "", refused.rule, refused.detail, {}, {}))
             return False
-        self._outcomes.append(Outcome(screened, slot, name, "", "", sizes, digests))
+        sizes, digests = {k: f.size for k, f in files.items()}, {k: f.sha256 for k, f in files.items()}
+        self._outcomes.append(Outcome(screened, slot, str(name), "", "", sizes, digests))
         return True
 
-    def _finished(self, name: str) -> tuple[dict[str, int], dict[str, str]] | None:
-        """Sizes and digests of a triplet whose metadata are there."""
-        if any(o.name == name for o in self._outcomes):
-            raise Rejected("name_taken", name, "another candidate of this tile has the same dates and track")
+    def _finished(self, name: TripletName) -> dict[str, FileFacts] | None:
+        """Files of a triplet whose metadata are there."""
+        if any(o.name == str(name) for o in self._outcomes):
+            raise Rejected("name_taken", str(name), "another candidate of this tile has the same dates and track")
         try:
-            item = json.loads(self._services.store.get(metadata_key(self._partition, name)))
+            item = json.loads(self._services.store.get(metadata_key(self._partition, str(name))))
         except KeyError:
             return None
-        files = item["properties"]["sen12ts:files"]
-        return {k: files[k]["size"] for k in FILES}, {k: files[k]["sha256"] for k in FILES}
+        assets = item["assets"]
+        return {k: FileFacts(assets[k]["file:size"], assets[k]["file:checksum"].removeprefix("1220")) for k in FILES}
 
-    def _produce(self, screened: Screened, name: str) -> tuple[dict[str, int], dict[str, str]]:
-        services = self._services
+    def _produce(self, screened: Screened, name: TripletName, slot: int) -> dict[str, FileFacts]:
         made = self._ingredients(screened.candidate)
         self._check(made)
-        bodies = self._encode(made)
-        sizes = {k: len(b) for k, b in bodies.items()}
-        digests = {k: hashlib.sha256(b).hexdigest() for k, b in bodies.items()}
-        label_name = str(LabelName.of(made.candidate.tile, self._partition.year))
-        keys = {"s1": f"s1/{name}", "s2": f"s2/{name}", "label": f"labels/{label_name}"}
+        bodies = self._encode(made, name)
+        files = {kind: FileFacts.of(body) for kind, body in bodies.items()}
+        paths = paths_of(name, self._partition.year)
         for kind, body in bodies.items():
-            self._put(f"{keys[kind]}.tif", body)
-        if services.quicklooks:
-            panel = quicklook.panel(made.s1, made.s2, made.label, title=name, classes=services.label_name)
-            self._put(f"quicklooks/{name}.png", panel)
-        item = self._item(made, screened, name, label_name, sizes, digests)
-        self._put(f"metadata/{name}.json", item)
-        return sizes, digests
+            self._put(paths[kind], body)
+        item = stac.item(self._triplet(made, name, slot, files), software=SOFTWARE, profile=self._profile)
+        self._put(paths["metadata"], stac.item_bytes(item))
+        return files
 
     def _ingredients(self, one: Candidate) -> Ingredients:
         """Artifacts of a candidate, made where they are not there."""
@@ -167,20 +160,30 @@ class _Tile:
     def _check(self, made: Ingredients) -> None:
         """Rule 4 again, on the final masks: a layer without data counts too."""
         rules = self._services.rules
-        counts = {"s1": int((made.s1[S1_MASK] != 1).sum()), "s2": int((made.s2[S2_MASK] != 1).sum())}
+        counts = {"s1": invalid_pixels(made.s1), "s2": invalid_pixels(made.s2)}
         for kind, invalid in counts.items():
             if not rules.admits_invalid(invalid):
                 detail = f"{invalid} pixels of the finished mask, must be below {rules.max_invalid_percent:g} %"
                 raise Rejected(f"{kind}_invalid", made.candidate.id, detail)
 
-    def _encode(self, made: Ingredients) -> dict[str, bytes]:
-        grid, profile = made.candidate.tile.grid, geotiff.Profile(self._services.profile)
-        tags = {"DATASET": "SEN12TS", "TILE": str(made.candidate.tile)}
+    @property
+    def _profile(self) -> geotiff.Profile:
+        return geotiff.Profile(self._services.profile)
+
+    def _encode(self, made: Ingredients, name: TripletName) -> dict[str, bytes]:
+        tile, profile = made.candidate.tile, self._profile
+        tags = {"DATASET": "SEN12TS", "TILE": str(tile)}
+        view = quicklook.View(name, str(tile), made.s1, made.s2, made.label, self._table)
         return {
-            "s1": geotiff.encode_s1(made.s1, grid, profile=profile, tags=tags),
-            "s2": geotiff.encode_s2(made.s2, grid, profile=profile, tags=tags),
-            "label": geotiff.encode_label(made.label, grid, profile=profile, tags=tags),
+            "s1": geotiff.encode_s1(made.s1, tile.grid, profile=profile, tags=tags),
+            "s2": geotiff.encode_s2(made.s2, tile.grid, profile=profile, tags=tags),
+            "label": geotiff.encode_label(made.label, tile.grid, profile=profile, tags=tags),
+            "quicklook": quicklook.quicklook(view, title=self._partition.aoi),
         }
+
+    @property
+    def _table(self) -> str:
+        return class_table(self._services.label_name)
 
     def _put(self, name: str, body: bytes) -> None:
         key = ObjectKey(f"{self._partition.aoi}/{name}")
@@ -188,35 +191,22 @@ class _Tile:
             message = "a twin with other bytes was not written"
             self._services.ledger.record_event(self._partition, "assemble", f"{message}: {key}")
 
-    def _item(
-        self,
-        made: Ingredients,
-        screened: Screened,
-        name: str,
-        label_name: str,
-        sizes: dict[str, int],
-        digests: dict[str, str],
-    ) -> bytes:
-        properties = {
-            "sen12ts:slot": 1 + sum(o.slot is not None for o in self._outcomes),
-            "sen12ts:invalid": {"s1": int((made.s1[S1_MASK] != 1).sum()), "s2": int((made.s2[S2_MASK] != 1).sum())},
-            "sen12ts:screened": {"s1": screened.invalid_s1, "s2": screened.invalid_s2},
-            "sen12ts:files": {k: {"size": sizes[k], "sha256": digests[k]} for k in FILES},
-            "sen12ts:classes": _histogram(made.label),
-            "sen12ts:provenance": self._provenance(made),
-        }
-        scene = self._plan.scene(made.candidate.scene_id)
-        item = stac.triplet_item(
-            made.candidate,
-            scene,
-            self._partition,
+    def _triplet(self, made: Ingredients, name: TripletName, slot: int, files: dict[str, FileFacts]) -> Triplet:
+        one = made.candidate
+        return Triplet(
+            partition=self._partition,
+            slot=slot,
+            tile=one.tile,
             name=name,
-            label_name=label_name,
-            classes=self._services.label_name,
-            quicklook=self._services.quicklooks,
-            properties=properties,
+            scene=self._plan.scene(one.scene_id),
+            series=one.series,
+            invalid_s1=invalid_pixels(made.s1),
+            invalid_s2=invalid_pixels(made.s2),
+            histogram=histogram(made.label),
+            files=files,
+            provenance=self._provenance(made),
+            class_table=self._table,
         )
-        return canonical_json(item)
 
     def _provenance(self, made: Ingredients) -> dict[str, Any]:
         services, terrain = self._services, made.terrain
@@ -235,9 +225,9 @@ class _Tile:
         }
 
 
-def _histogram(label: Int16) -> dict[str, int]:
-    codes, counts = np.unique(label[label != NODATA], return_counts=True)
-    return {str(int(c)): int(n) for c, n in zip(codes, counts, strict=True)}
+def class_table(label_name: str) -> str:
+    """Class table that tells the codes of a label source: the one with which its name begins; empty if none."""
+    return next((t for t in TABLES if label_name.startswith(t)), "")
 
 
 def metadata_key(partition: Partition, name: str) -> ObjectKey:

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from sen12ts_pipeline.dataset import geotiff, index, quicklook, stac
-from sen12ts_pipeline.domain.recipe import canonical_json
+from sen12ts_pipeline.dataset.triplet import paths_of
+from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.ports import ObjectKey
 from sen12ts_pipeline.stages import assemble
@@ -14,6 +15,7 @@ from sen12ts_pipeline.stages.documents import Outcome, assembled
 from sen12ts_pipeline.stages.services import Services
 
 PREVIEW_ROWS = 12
+DESCRIPTION = "Triplets of Sentinel-1, Sentinel-2 and land cover on 256 x 256 tiles of 10 m, after SEN12TS."
 
 
 def run(partition: str, services: Services) -> str:
@@ -24,14 +26,14 @@ def run(partition: str, services: Services) -> str:
     items = [json.loads(services.store.get(assemble.metadata_key(parsed, o.name))) for o in finished]
     part = ObjectKey(f"{parsed.aoi}/index/{parsed.name}.parquet")
     services.store.replace(part, index.part(items))
-    services.store.replace(
-        ObjectKey(f"{parsed.aoi}/partitions/{parsed.name}/catalog.json"),
-        canonical_json(stac.partition_catalogue(parsed, [o.name for o in finished])),
-    )
-    if finished:
-        sheet = quicklook.contact_sheet([_row(parsed, o, services) for o in _spread(finished)], title=str(parsed))
-        services.store.replace(preview_key(parsed), sheet)
-    _merge(parsed, services)
+    catalogue = stac.catalog(str(parsed), [o.name for o in finished])
+    services.store.replace(ObjectKey(f"{parsed.aoi}/stac/{parsed.name}.json"), stac.item_bytes(catalogue))
+    shown = _spread(finished)
+    views = [_view(parsed, o, services) for o in shown]
+    subtitle = f"{len(finished)} triplets" + (f", {len(shown)} of them shown" if len(shown) < len(finished) else "")
+    sheet = quicklook.contact_sheet(views, title=f"{parsed.aoi}, {parsed.season} {parsed.year}", subtitle=subtitle)
+    services.store.replace(preview_key(parsed), sheet)
+    _derive(parsed, services)
     services.ledger.record_event(parsed, "publish", "index written", triplets=float(len(finished)))
     return str(part)
 
@@ -56,23 +58,25 @@ def _spread(finished: list[Outcome]) -> list[Outcome]:
     return finished[::step]
 
 
-def _row(partition: Partition, outcome: Outcome, services: Services) -> Any:  # noqa: ANN401 - dataset's own row
-    def layers(kind: str, name: str) -> Any:  # noqa: ANN401
-        return geotiff.decode(services.store.get(ObjectKey(f"{partition.aoi}/{kind}/{name}.tif")), name=name).array
+def _view(partition: Partition, outcome: Outcome, services: Services) -> quicklook.View:
+    name = TripletName.parse(outcome.name)
+    paths = paths_of(name, partition.year)
 
-    item = json.loads(services.store.get(assemble.metadata_key(partition, outcome.name)))
-    label = item["assets"]["label"]["href"].rsplit("/", 1)[-1].removesuffix(".tif")
-    return quicklook.Row(
-        title=outcome.name,
-        s1=layers("s1", outcome.name),
-        s2=layers("s2", outcome.name),
-        label=layers("labels", label)[0],
-        classes=services.label_name,
-    )
+    def layers(kind: str) -> Any:  # noqa: ANN401 - float32 or int16, as the file holds it
+        key = ObjectKey(f"{partition.aoi}/{paths[kind]}")
+        return geotiff.decode(services.store.get(key), name=key).array
+
+    tile, table = str(outcome.screened.candidate.tile), assemble.class_table(services.label_name)
+    return quicklook.View(name, tile, layers("s1"), layers("s2"), layers("label")[0], table)
 
 
-def _merge(partition: Partition, services: Services) -> None:
-    folder = f"{partition.aoi}/index/"
+def _derive(partition: Partition, services: Services) -> None:
+    """Merged index and collection of the AOI, from what all its partitions left."""
+    store, aoi = services.store, partition.aoi
+    folder = f"{aoi}/index/"
     merged = ObjectKey(f"{folder}index.parquet")
-    parts = [services.store.get(k) for k in services.store.keys(folder) if k != merged]
-    services.store.replace(merged, index.merge(parts))
+    store.replace(merged, index.merge(store.get(k) for k in store.keys(folder) if k != merged))
+    items = [json.loads(store.get(k)) for k in store.keys(f"{aoi}/metadata/")]
+    if items:
+        collection = stac.collection(aoi, items, description=DESCRIPTION, licence="other")
+        store.replace(ObjectKey(f"{aoi}/{stac.COLLECTION_FILE}"), stac.item_bytes(collection))

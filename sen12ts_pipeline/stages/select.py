@@ -46,7 +46,7 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
 def _finished(partition: Partition, before: Selection, services: Services) -> dict[TileId, list[Screened]]:
     """Finished candidates of an earlier selection by tile, in the order of their slots."""
     slots: dict[TileId, dict[int, Screened]] = defaultdict(dict)
-    known = {(t.tile, triplet_name(s.candidate)): s for t in before.tiles for s in t.candidates}
+    known = {(t.tile, str(triplet_name(s.candidate))): s for t in before.tiles for s in t.candidates}
     for record in services.ledger.triplets(partition):
         screened = known.get((record.tile, record.name))
         if screened:
@@ -54,12 +54,10 @@ def _finished(partition: Partition, before: Selection, services: Services) -> di
     return {tile: [by_slot[k] for k in sorted(by_slot)] for tile, by_slot in slots.items()}
 
 
-def triplet_name(one: Candidate) -> str:
+def triplet_name(one: Candidate) -> TripletName:
     """Name of the files of a candidate's triplet."""
-    newest = one.series.newest
-    return str(
-        TripletName.of(one.tile, s1date=newest.date, s2date=one.s2date, track=one.track, direction=one.direction)
-    )
+    s1date = one.series.newest.date
+    return TripletName.of(one.tile, s1date=s1date, s2date=one.s2date, track=one.track, direction=one.direction)
 
 
 def selection_of(partition: Partition, services: Services) -> Selection:

@@ -35,8 +35,6 @@ class Services:
         Layout of the files, ``cog`` or ``compat``.
     workers : int
         Threads inside a shard; results do not depend on it.
-    quicklooks : bool
-        Whether triplets get pictures.
     label_name, label_year : str, int or None
         Name of the label source, and its year where it is not the data set's.
     origin : str
@@ -52,7 +50,6 @@ class Services:
     seed: int
     profile: str
     workers: int
-    quicklooks: bool
     label_name: str
     label_year: int | None
     origin: str

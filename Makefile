@@ -1,0 +1,68 @@
+# `make help` explains the targets. All of them work without root, and with no network but the package index.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.PHONY: help setup run test check format ui bench lock clean demo-clean
+
+export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS STORE MASK PORT
+export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
+export PYTHONPATH := $(CURDIR)
+
+BIN := .venv/bin
+# The first of these that is Python 3.11 to 3.13; PYTHON=... names another.
+PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
+
+help: ## Explain the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 19
+	@printf '\nVariables of make run, all optional; without them the simulated demo is made:\n'
+	@sed -nE 's/^    "([A-Z_]+)": "(.*)",$$/  \1\t\2/p' deploy/local/variables.py | expand -t 19
+
+setup: ## Make the environment .venv (run by the other targets when needed)
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	    exec env -u PYTHONPATH $$python deploy/local/setup_venv.py; \
+	  fi; \
+	done; \
+	echo "make setup: needs Python 3.11, 3.12 or 3.13; found none of: $(strip $(PYTHONS))" >&2; exit 1
+
+run: setup ## Make one partition: the demo, or what ARCHIVE, AOI, YEAR, SEASON, DEM, ... say
+	@exec $(BIN)/python -m deploy.local.run
+
+ui: setup ## Start Airflow's user interface and scheduler (STORE, PORT); Ctrl-C ends all of it
+	@exec $(BIN)/python -m deploy.local.ui
+
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: setup ## Check style, types and the order of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## Measure seconds, CPU seconds and memory of each stage, and per triplet
+	@exec $(BIN)/python benchmarks/run.py
+
+UV := cd requirements && ../$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+  --fork-strategy fewest --no-annotate --no-emit-index-url --no-emit-find-links --no-strip-extras
+TOGETHER := ../.sen12ts/together.txt
+LOCK := $(UV) --generate-hashes --custom-compile-command 'make lock'
+
+lock: setup ## Compile the lists of requirements anew
+	@mkdir -p .sen12ts
+	@$(UV) --no-header ../pyproject.toml --all-extras run.in dev.in production.in dhus.in -o $(TOGETHER)
+	@$(LOCK) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
+	@for name in dev production dhus; do (for name in dev production dhus; do $(LOCK) -c $(TOGETHER) $$name.in -o $$name.txt; done
+	@for name in pip snap; do $(LOCK) $$name.in -o $$name.txt; done
+
+demo-clean: ## Remove the demo's simulated products
+	@rm -rf .sen12ts/demo
+
+clean: ## Remove the environment, all state and logs, and what tools left; never a store
+	@rm -rf .venv .sen12ts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
