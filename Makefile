@@ -49,17 +49,18 @@ format: setup ## Format the code
 bench: setup ## Measure seconds, CPU seconds and memory of each stage, and per triplet
 	@exec $(BIN)/python benchmarks/run.py
 
-UV := cd requirements && ../$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+UV := $(BIN)/uv --quiet --no-config --directory requirements pip compile --universal --python-version 3.11 \
   --fork-strategy fewest --no-annotate --no-emit-index-url --no-emit-find-links --no-strip-extras
 TOGETHER := ../.sen12ts/together.txt
 LOCK := $(UV) --generate-hashes --custom-compile-command 'make lock'
 
+# All lists but SNAP's take the versions of one common solution; `make lock UPGRADE=--upgrade` takes newer ones.
 lock: setup ## Compile the lists of requirements anew
-	@mkdir -p .sen12ts
-	@$(UV) --no-header ../pyproject.toml --all-extras run.in dev.in production.in dhus.in -o $(TOGETHER)
-	@$(LOCK) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
-	@for name in dev production dhus; do (for name in dev production dhus; do $(LOCK) -c $(TOGETHER) $$name.in -o $$name.txt; done
-	@for name in pip snap; do $(LOCK) $$name.in -o $$name.txt; done
+	@mkdir -p .sen12ts && rm -f .sen12ts/together.txt
+	@$(UV) $(UPGRADE) --no-header ../pyproject.toml --all-extras run.in dev.in production.in dhus.in -o $(TOGETHER)
+	@$(LOCK) $(UPGRADE) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
+	@for name in dev production dhus; do $(LOCK) $(UPGRADE) -c $(TOGETHER) $$name.in -o $$name.txt; done
+	@for name in pip snap; do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt; done
 
 demo-clean: ## Remove the demo's simulated products
 	@rm -rf .sen12ts/demo

@@ -31,6 +31,7 @@ DEMO_AOI, DEMO_SEASON = "demo", Season.FALL
 _FILES = ("ARCHIVE", "DEM", "LABELS", "GEOID")
 _OF_A_FILE = ("ARCHIVE", "YEAR", "SEASON", "DEM", "DEM_VERTICAL", "LABELS")
 _ONLY_OF_A_FILE = ("ARCHIVE", "DEM", "DEM_VERTICAL", "GEOID", "LABELS")
+_OF_THE_MAKEFILE = ("PYTHON",)
 _VERTICALS = ("ellipsoidal", "egm96", "egm2008")
 
 
@@ -72,7 +73,7 @@ def read_variables(environ: Mapping[str, str], given: str = "") -> dict[str, str
     """
     errors = []
     for name in given.split():
-        if name not in VARIABLES:
+        if name not in VARIABLES and name not in _OF_THE_MAKEFILE:
             near = difflib.get_close_matches(name, VARIABLES, n=1)
             errors.append(f"{name}: is no variable of make run" + (f"; did you mean {near[0]}?" if near else ""))
     if errors:

@@ -51,7 +51,10 @@ SCHEMA = pa.schema(
         *((f"{kind}_sha256", pa.string()) for kind in ("s1", "s2", "label", "quicklook")),
     ]
 )
-"""Columns; map bounds in metres of `epsg`, geographic ones in degrees, paths below the AOI's folder."""
+"""Columns; map bounds in metres of `epsg`, geographic ones in degrees, paths below the AOI's folder.
+
+The columns of the quick-look are null where there is none, `scene_cloud_percent` where the products do not tell.
+"""
 
 _PIXELS = TILE_PIXELS * TILE_PIXELS
 
@@ -104,7 +107,7 @@ def row(item: Mapping[str, Any]) -> dict[str, Any]:
     """Row of a triplet, from its STAC item."""
     properties, assets = item["properties"], item["assets"]
     own = {key.removeprefix("sen12ts:"): value for key, value in properties.items() if key.startswith("sen12ts:")}
-    files = {kind: assets[kind] for kind in ("s1", "s2", "label", "quicklook")}
+    files = {kind: assets[kind] for kind in ("s1", "s2", "label", "quicklook") if kind in assets}
     values = {
         "name": item["id"],
         **{key: own[key] for key in ("aoi", "year", "season", "slot", "tile", "s1date", "s2date", "days", "platform")},
@@ -139,7 +142,7 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
 def _table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     ordered = sorted(rows, key=lambda one: (one["aoi"], one["tile"], one["year"], one["season"], one["name"]))
     return pa.Table.from_arrays(
-        [_column(field, [one[field.name] for one in ordered]) for field in SCHEMA], schema=SCHEMA
+        [_column(field, [one.get(field.name) for one in ordered]) for field in SCHEMA], schema=SCHEMA
     )
 
 

@@ -20,6 +20,7 @@ from sen12ts_pipeline.dataset.triplet import Triplet
 from sen12ts_pipeline.domain.lattice import Grid, TileId, to_geographic
 from sen12ts_pipeline.domain.layers import LABEL_LAYERS, NODATA, S1_LAYERS, S1_UNITS, S2_LAYERS, S2_NATIVE_M
 from sen12ts_pipeline.domain.recipe import canonical_json
+from sen12ts_pipeline.domain.seasons import Partition
 
 STAC_VERSION = "1.1.0"
 EXTENSIONS = tuple(
@@ -130,26 +131,26 @@ def collection(aoi: str, items: Iterable[Mapping[str, Any]], *, description: str
     }
 
 
-def catalog(partition: str, names: Iterable[str]) -> dict[str, Any]:
-    """STAC sub-catalogue of a partition, for ``stac/<year>-<season>.json`` of the AOI's folder.
+def catalog(partition: Partition, names: Iterable[str]) -> dict[str, Any]:
+    """STAC sub-catalogue of a partition, for ``partitions/<year>-<season>/catalog.json`` of the AOI's folder.
 
     Parameters
     ----------
-    partition : str
-        Its text form.
+    partition : Partition
+        What it lists.
     names : iterable of str
         Ids of its items.
     """
     return {
         "type": "Catalog",
         "stac_version": STAC_VERSION,
-        "id": partition.replace("/", "-"),
+        "id": f"{partition.aoi}-{partition.name}",
         "description": f"Triplets of {partition}.",
         "links": [
-            {"rel": "root", "href": f"../{COLLECTION_FILE}", "type": "application/json"},
-            {"rel": "parent", "href": f"../{COLLECTION_FILE}", "type": "application/json"},
+            {"rel": "root", "href": f"../../{COLLECTION_FILE}", "type": "application/json"},
+            {"rel": "parent", "href": f"../../{COLLECTION_FILE}", "type": "application/json"},
             *(
-                {"rel": "item", "href": f"../metadata/{name}.json", "type": "application/geo+json"}
+                {"rel": "item", "href": f"../../metadata/{name}.json", "type": "application/geo+json"}
                 for name in sorted(names)
             ),
         ],
@@ -207,7 +208,7 @@ def _properties(triplet: Triplet) -> dict[str, Any]:
 def _times(triplet: Triplet) -> dict[str, str]:
     """Datatake of the scene, and the span of everything that went in."""
     scene = triplet.scene.granules[0].datatake_start
-    moments = [scene, *(visit.time for visit in triplet.series.visits)]
+    moments = [scene, *(visit.time for visit in triplet.candidate.series.visits)]
     return {"datetime": _text(scene), "start_datetime": _text(min(moments)), "end_datetime": _text(max(moments))}
 
 
@@ -228,7 +229,7 @@ def _projection(tile: TileId) -> dict[str, Any]:
 
 
 def _own(triplet: Triplet) -> dict[str, Any]:
-    name, newest = triplet.name, triplet.series.newest
+    name, newest = triplet.name, triplet.candidate.series.newest
     values = {
         "partition": str(triplet.partition),
         "aoi": triplet.partition.aoi,
@@ -241,8 +242,8 @@ def _own(triplet: Triplet) -> dict[str, Any]:
         "s1track": name.track,
         "days": (name.s2date - name.s1date).days,
         "platform": newest.platform,
-        "passes": [visit.pass_id for visit in triplet.series.visits],
-        "pass_times": [_text(visit.time) for visit in triplet.series.visits],
+        "passes": [visit.pass_id for visit in triplet.candidate.series.visits],
+        "pass_times": [_text(visit.time) for visit in triplet.candidate.series.visits],
         "scene": triplet.scene.id,
         "scene_products": list(triplet.scene.products),
         "scene_cloud_percent": triplet.scene.cloud_percent,
@@ -276,6 +277,7 @@ def _assets(triplet: Triplet, media_type: str) -> dict[str, Any]:
             "file:checksum": multihash(files[key].sha256),
         }
         for key, asset in content.items()
+        if key in files
     }
 
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from sen12ts_pipeline.domain.granules import Scene
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.names import LabelName, TripletName
+from sen12ts_pipeline.domain.pairing import Candidate
 from sen12ts_pipeline.domain.seasons import Partition
-from sen12ts_pipeline.domain.series import Series
 
-FILES = ("s1", "s2", "label", "quicklook")
-"""What a triplet has besides its metadata, which is written last."""
+FILES = ("s1", "s2", "label")
+"""The three files of a triplet; a quick-look may lie beside them, and the metadata are written last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,16 @@ class Triplet:
         AOI, year and season.
     slot : int
         1 to 4: its place in the cap.
-    tile : TileId
-        Where it lies.
-    name : TripletName
-        Name of its files.
+    candidate : Candidate
+        Tile, scene and series it was made of.
     scene : Scene
-        Optics.
-    series : Series
-        Radar, newest first; five visits.
+        The candidate's scene.
     invalid_s1, invalid_s2 : int
         Pixels that are 0 in each mask.
     histogram : mapping of int to int
         Pixels of each label code, nodata included under -3000.
     files : mapping of str to FileFacts
-        ``s1``, ``s2``, ``label`` and ``quicklook``.
+        ``s1``, ``s2``, ``label``, and ``quicklook`` if there is one.
     provenance : mapping
         JSON values: products, bursts, orbits, DEM, engine, parameters. No time of making, host or path.
     class_table : str
@@ -65,10 +61,8 @@ class Triplet:
 
     partition: Partition
     slot: int
-    tile: TileId
-    name: TripletName
+    candidate: Candidate
     scene: Scene
-    series: Series
     invalid_s1: int
     invalid_s2: int
     histogram: Mapping[int, int] = field(hash=False)
@@ -77,13 +71,36 @@ class Triplet:
     class_table: str = ""
 
     def __post_init__(self) -> None:
-        if set(self.files) != set(FILES):
+        if not set(FILES) <= set(self.files) <= {*FILES, "quicklook"}:
             raise ValueError(f"a triplet has the files {', '.join(FILES)}; got {', '.join(sorted(self.files))}")
+        if self.scene.id != self.candidate.scene_id:
+            raise ValueError(f"the scene must be {self.candidate.scene_id}; got {self.scene.id}")
+
+    @property
+    def tile(self) -> TileId:
+        """Where it lies."""
+        return self.candidate.tile
+
+    @property
+    def name(self) -> TripletName:
+        """Name of its files."""
+        return name_of(self.candidate)
 
     @property
     def paths(self) -> dict[str, str]:
         """Paths of the files below the AOI's folder."""
         return paths_of(self.name, self.partition.year)
+
+
+def name_of(candidate: Candidate) -> TripletName:
+    """Name of a candidate's files."""
+    return TripletName.of(
+        candidate.tile,
+        s1date=candidate.series.newest.date,
+        s2date=candidate.s2date,
+        track=candidate.track,
+        direction=candidate.direction,
+    )
 
 
 def paths_of(name: TripletName, year: int) -> dict[str, str]:

@@ -130,7 +130,8 @@ class _Check:
                 folder, _, file = path.partition("/")
                 wanted[folder].add(file.rpartition(".")[0])
         for folder, suffix in FOLDERS.items():
-            for stem in wanted[folder] - names[folder]:
+            optional = folder == "quicklooks"  # the metadata tell whether there is one
+            for stem in set() if optional else wanted[folder] - names[folder]:
                 yield Finding(f"{folder}/{stem}{suffix}", "present", "a triplet needs it; it is missing")
             for stem in names[folder] - wanted[folder]:
                 yield Finding(f"{folder}/{stem}{suffix}", "present", "no triplet needs it")
@@ -221,7 +222,7 @@ class _Check:
             ("terrain", stack[S1_MASK - 2 : S1_MASK], place),
             ("series", stack[: S1_MASK - 2], (*place[:3], name.s1date)),
         ):
-            digest = hashlib.sha256(np.ascontiguousarray(layers)).hexdigest()
+            digest = hashlib.sha256(layers.tobytes()).hexdigest()
             first, known = self.same.setdefault((rule, *key), (path, digest))
             if known != digest:
                 yield Finding(path, rule, f"differs from {first}, which has the same tile, track and date")
@@ -264,9 +265,17 @@ class _Check:
         for key, fact in facts.items():
             if said[key] != fact:
                 yield Finding(path, "metadata", f"{key} is {said[key]}; the files have {fact}")
-        for kind in FILES:
-            file = facts[f"{kind}_path"]
-            if (self.root / file).is_file() and self._facts(file) != (said[f"{kind}_bytes"], said[f"{kind}_sha256"]):
+        yield from self._digests(path, said)
+
+    def _digests(self, path: str, said: Mapping[str, Any]) -> Iterator[Finding]:
+        """Files have the sizes and digests that an item says."""
+        for kind in (*FILES, "quicklook"):
+            file = said[f"{kind}_path"]
+            if file is None:
+                continue
+            if not (self.root / file).is_file():
+                yield Finding(file, "present", f"{path} lists it; it is missing")
+            elif self._facts(file) != (said[f"{kind}_bytes"], said[f"{kind}_sha256"]):
                 yield Finding(file, "digest", f"size and SHA-256 {self._facts(file)} are not those of {path}")
 
     def _facts(self, path: str) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from sen12ts_pipeline import __version__
 from sen12ts_pipeline.dataset import geotiff, quicklook, stac
 from sen12ts_pipeline.dataset.classes import TABLES
 from sen12ts_pipeline.dataset.stacks import s1_stack
-from sen12ts_pipeline.dataset.triplet import FILES, FileFacts, Triplet, histogram, invalid_pixels, paths_of
+from sen12ts_pipeline.dataset.triplet import FileFacts, Triplet, histogram, invalid_pixels, name_of, paths_of
 from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.pairing import Candidate
 from sen12ts_pipeline.domain.seasons import Partition
@@ -26,7 +26,7 @@ from sen12ts_pipeline.stages.documents import Assembled, ChosenTile, Outcome, Pl
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import frame_of, frame_recipe, label_recipe, optical_recipe
 from sen12ts_pipeline.stages.screen import terrain_of
-from sen12ts_pipeline.stages.select import candidate_record, reference_of, selection_of, triplet_name
+from sen12ts_pipeline.stages.select import candidate_record, reference_of, selection_of
 from sen12ts_pipeline.stages.services import Services
 
 SOFTWARE = {"sen12ts-pipeline": __version__}
@@ -98,7 +98,7 @@ class _Tile:
 
     def _try(self, screened: Screened) -> bool:
         slot = 1 + sum(o.slot is not None for o in self._outcomes)
-        name = triplet_name(screened.candidate)
+        name = name_of(screened.candidate)
         try:
             files = self._finished(name) or self._produce(screened, name, slot)
         except BadProduct as error:
@@ -122,7 +122,7 @@ class _Tile:
         except KeyError:
             return None
         assets = item["assets"]
-        return {k: FileFacts(assets[k]["file:size"], assets[k]["file:checksum"].removeprefix("1220")) for k in FILES}
+        return {k: FileFacts(assets[k]["file:size"], assets[k]["file:checksum"].removeprefix("1220")) for k in assets}
 
     def _produce(self, screened: Screened, name: TripletName, slot: int) -> dict[str, FileFacts]:
         made = self._ingredients(screened.candidate)
@@ -132,7 +132,7 @@ class _Tile:
         paths = paths_of(name, self._partition.year)
         for kind, body in bodies.items():
             self._put(paths[kind], body)
-        item = stac.item(self._triplet(made, name, slot, files), software=SOFTWARE, profile=self._profile)
+        item = stac.item(self._triplet(made, slot, files), software=SOFTWARE, profile=self._profile)
         self._put(paths["metadata"], stac.item_bytes(item))
         return files
 
@@ -191,15 +191,12 @@ class _Tile:
             message = "a twin with other bytes was not written"
             self._services.ledger.record_event(self._partition, "assemble", f"{message}: {key}")
 
-    def _triplet(self, made: Ingredients, name: TripletName, slot: int, files: dict[str, FileFacts]) -> Triplet:
-        one = made.candidate
+    def _triplet(self, made: Ingredients, slot: int, files: dict[str, FileFacts]) -> Triplet:
         return Triplet(
             partition=self._partition,
             slot=slot,
-            tile=one.tile,
-            name=name,
-            scene=self._plan.scene(one.scene_id),
-            series=one.series,
+            candidate=made.candidate,
+            scene=self._plan.scene(made.candidate.scene_id),
             invalid_s1=invalid_pixels(made.s1),
             invalid_s2=invalid_pixels(made.s2),
             histogram=histogram(made.label),

@@ -26,7 +26,7 @@ def run(partition: str, services: Services) -> str:
     items = [json.loads(services.store.get(assemble.metadata_key(parsed, o.name))) for o in finished]
     part = ObjectKey(f"{parsed.aoi}/index/{parsed.name}.parquet")
     services.store.replace(part, index.part(items))
-    catalogue = stac.catalog(str(parsed), [o.name for o in finished])
+    catalogue = stac.catalog(parsed, [o.name for o in finished])
     services.store.replace(ObjectKey(f"{parsed.aoi}/stac/{parsed.name}.json"), stac.item_bytes(catalogue))
     shown = _spread(finished)
     views = [_view(parsed, o, services) for o in shown]

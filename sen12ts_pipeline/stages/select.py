@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sen12ts_pipeline.dataset.triplet import name_of
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import TileId
-from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.pairing import Candidate, Refusal
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.domain.selection import Screened, fill_cap, tile_order, within_budget
@@ -46,18 +46,12 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
 def _finished(partition: Partition, before: Selection, services: Services) -> dict[TileId, list[Screened]]:
     """Finished candidates of an earlier selection by tile, in the order of their slots."""
     slots: dict[TileId, dict[int, Screened]] = defaultdict(dict)
-    known = {(t.tile, str(triplet_name(s.candidate))): s for t in before.tiles for s in t.candidates}
+    known = {(t.tile, str(name_of(s.candidate))): s for t in before.tiles for s in t.candidates}
     for record in services.ledger.triplets(partition):
         screened = known.get((record.tile, record.name))
         if screened:
             slots[record.tile][record.slot] = screened
     return {tile: [by_slot[k] for k in sorted(by_slot)] for tile, by_slot in slots.items()}
-
-
-def triplet_name(one: Candidate) -> TripletName:
-    """Name of the files of a candidate's triplet."""
-    s1date = one.series.newest.date
-    return TripletName.of(one.tile, s1date=s1date, s2date=one.s2date, track=one.track, direction=one.direction)
 
 
 def selection_of(partition: Partition, services: Services) -> Selection:

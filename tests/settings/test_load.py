@@ -36,10 +36,10 @@ def test_without_file_and_environment_the_defaults_hold(elsewhere):
 
 def test_the_environment_goes_over_the_file(tmp_path):
     file = write(tmp_path, "pipeline.yaml", "seed: 11\nrules: {max_gap_days: 2, cap_per_season: 3}\n")
-    environ = {"SEN12TS__RULES__MAX_GAP_DAYS": "1", "SEN12TS__QUICKLOOKS": "false", "SEN12TS__PROFILE": "compat"}
+    environ = {"SEN12TS__RULES__MAX_GAP_DAYS": "1", "SEN12TS__RULES__MIX_PLATFORMS": "true", "SEN12TS__PROFILE": "compat"}
     settings = load_settings(file, environ)
     assert (settings.seed, settings.rules.cap_per_season) == (11, 3)
-    assert (settings.rules.max_gap_days, settings.quicklooks, settings.profile) == (1, False, "compat")
+    assert (settings.rules.max_gap_days, settings.rules.mix_platforms, settings.profile) == (1, True, "compat")
 
 
 def test_paths_of_a_file_count_from_the_file_and_of_the_environment_from_here(tmp_path, elsewhere):
@@ -89,7 +89,7 @@ def test_the_ledger_may_be_elsewhere(tmp_path):
         ("profile: cogs", "profile", "must be 'cog' or 'compat'", "cogs"),
         ("tile_order: null", "tile_order", "must be 'random' or 'burst'", None),
         ("store: 5", "store", "must be a path", 5),
-        ("quicklooks: perhaps", "quicklooks", "must be true or false", "perhaps"),
+        ("rules: {mix_platforms: perhaps}", "rules.mix_platforms", "must be true or false", "perhaps"),
         ("workers: 0", "workers", "must be greater than or equal to 1", 0),
     ],
 )
