@@ -135,7 +135,6 @@ class Settings(Options):
         description="Threads or processes of one task; the results do not depend on it.",
         json_schema_extra={"default_text": "the number of processors"},
     )
-    quicklooks: bool = Field(default=True, description="Whether each triplet gets a picture.")
     rules: RuleSettings = Field(default_factory=RuleSettings, description="Thresholds of the data set contract.")
 
     @property

@@ -1,0 +1,140 @@
+"""Images that are damaged, or are not what the metadata say; and what is read of whole ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sen12ts_pipeline.domain.lattice import Grid
+from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.sentinel2.bands import open_granule, read_stack
+from sen12ts_pipeline.sentinel2.images import Image
+from sen12ts_pipeline.sentinel2.masks import SclMasker
+from tests.sentinel2.conftest import numbers
+from tests.sentinel2.products import GRANULE, image_member, write_jp2, write_safe
+
+B04 = image_member("B04", 10)
+GRID = Grid(32631, 499_980.0, 4_700_040.0, 20, 20)
+
+
+def image(files, member=B04, size=1020, **changes):
+    expected = {"shape": (size, size), "corner_m": (499_980, 4_700_040), "resolution_m": 10, "dtype": "uint16"}
+    return Image(files, member, **(expected | changes))
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_windows_equal_the_whole(northern, data):
+    top, left = data.draw(st.integers(0, 1019)), data.draw(st.integers(0, 1019))
+    bottom, right = data.draw(st.integers(top + 1, 1020)), data.draw(st.integers(left + 1, 1020))
+    rows, cols = np.mgrid[top:bottom, left:right]
+    with image(northern) as opened:
+        np.testing.assert_array_equal(opened.read((top, bottom), (left, right)), numbers("B04", 10, rows, cols))
+
+
+def test_each_block_is_decoded_once_from_north_to_south(northern, monkeypatch):
+    decoded = []
+    with image(northern) as opened:
+        read = opened._dataset.read
+
+        class Counting:
+            dtypes = opened._dataset.dtypes
+
+            def read(self, layer, window):
+                decoded.append((window.row_off, window.col_off))
+                return read(layer, window=window)
+
+            def close(self):
+                pass
+
+        dataset, opened._dataset = opened._dataset, Counting()
+        for top in range(0, 1020 - 100, 100):
+            for left in range(0, 1020 - 100, 100):
+                opened.read((top, top + 100), (left, left + 100))
+        dataset.close()
+    assert len(decoded) == len(set(decoded))
+
+
+def test_a_window_outside_is_the_callers_fault(northern):
+    with image(northern) as opened, pytest.raises(ValueError, match="outside"):
+        opened.read((0, 1021), (0, 10))
+
+
+@pytest.fixture
+def product(tmp_path):
+    return write_safe(tmp_path, numbers, pixels=600)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.999])
+def test_a_truncated_image_is_refused_even_where_its_beginning_is_whole(product, share):
+    path = product.path / B04
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(BadProduct, match="must be") as caught:
+        read_stack(product, GRID, SclMasker())
+    assert (caught.value.product, caught.value.member) == (product.product, B04)
+
+
+def test_a_damaged_block_is_refused_and_never_filled_from_memory(product):
+    path = product.path / B04
+    body = bytearray(path.read_bytes())
+    starts = [k for k in range(len(body) - 1) if body[k : k + 4] == b"\xff\x90\x00\x0a"]
+    body[starts[1] : starts[1] + 12] = bytes(12)  # the header of the second of nine blocks
+    path.write_bytes(body)
+    with open_granule(product) as granule, pytest.raises(BadProduct, match="must be complete; rows"):
+        granule.stack(Grid(32631, 499_980.0, 4_700_040.0, 600, 600), SclMasker())
+
+
+@pytest.mark.parametrize("body", [b"", b"not an image"])
+def test_what_is_no_image_is_refused(product, body):
+    (product.path / B04).write_bytes(body)
+    with pytest.raises(BadProduct, match="must be a JPEG 2000 image") as caught:
+        read_stack(product, GRID, SclMasker())
+    assert caught.value.member == B04
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype", "corner", "rule"),
+    [
+        (540, np.uint16, (499_980, 4_700_040), "1 layer of 600 x 600 uint16.* got 1 of 540 x 540"),
+        (600, np.uint8, (499_980, 4_700_040), "got 1 of 600 x 600 uint8"),
+        (600, np.uint16, (499_990, 4_700_040), "must lie on the metadata's grid"),
+    ],
+    ids=["size", "type", "place"],
+)
+def test_an_image_that_the_metadata_do_not_describe_is_refused(product, size, dtype, corner, rule):
+    ulx, uly = corner
+    write_jp2(product.path / B04, np.ones((size, size), dtype), epsg=32631, ulx=ulx, uly=uly, resolution=10)
+    with pytest.raises(BadProduct, match=rule):
+        read_stack(product, GRID, SclMasker())
+
+
+def test_an_image_without_a_place_of_its_own_takes_the_metadatas(product):
+    path = product.path / B04
+    box = path.read_bytes()
+    start, end = box.index(b"asoc") - 4, box.index(b"jp2c") - 4
+    path.write_bytes(box[:start] + box[end:])
+    path.with_suffix(".jp2.aux.xml").unlink(missing_ok=True)
+    with open_granule(product) as granule:
+        stack = granule.stack(GRID, SclMasker())
+    assert stack[3, 3, 4] == numbers("B04", 10, np.array(3), np.array(4))
+
+
+def test_images_are_closed_even_after_an_error(product):
+    opened = []
+
+    def read():
+        with open_granule(product) as granule:
+            granule.stack(GRID, SclMasker())
+            opened.extend(granule._open.values())
+            granule.stack(Grid(32632, 0.0, 0.0, 1, 1), SclMasker())
+
+    with pytest.raises(ValueError, match="lie inside"):
+        read()
+    assert len(opened) == 13
+    assert all(image._dataset.closed for image in opened)
+
+
+def test_a_missing_image_is_refused_by_name(product):
+    (product.path / GRANULE / "IMG_DATA" / "R20m" / "T31TDG_20200511T105031_SCL_20m.jp2").unlink()
+    with pytest.raises(BadProduct, match="SCL_20m"), open_granule(product):
+        pass
