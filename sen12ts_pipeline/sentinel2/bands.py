@@ -29,7 +29,8 @@ class OpenGranule:
     """A granule whose images are open; belongs to one thread. Made by `open_granule`.
 
     Tiles are fastest from north to south, as `stacks` takes them: then every block of an image is decoded once, and no
-    more than two rows of blocks of each image are in memory, about 350 MB for all bands of a real granule.
+    more than two rows of blocks of each image are in memory, about 350 MB for all bands of a real granule. GDAL's own
+    cache comes on top (``GDAL_CACHEMAX``, a twentieth of the memory by default).
 
     Attributes
     ----------

@@ -24,8 +24,10 @@ from sen12ts_pipeline.simulate.sensor import (
 from sen12ts_pipeline.simulate.xmltree import Node, document, listing, moment, node, single, vector
 
 ORBIT_STEP_S = 10.0
-ORBIT_BEFORE_S, ORBIT_AFTER_S = 63.0, 62.0
+ORBIT_BEFORE_S, ORBIT_AFTER_S = 63.0, 72.0
 GRID_COLUMNS = 21
+_HEIGHT_STEPS = 30
+"""Halving the step, so that slopes towards the sensor converge too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,10 @@ def geolocation_grid(acquisition: Acquisition, swath: Swath, relief: Relief) -> 
     times = np.round((np.repeat(starts, GRID_COLUMNS) + shift) * 1e6) / 1e6
     distance = tau * SPEED_OF_LIGHT_M_S / 2
     height = np.full(times.shape, relief.base_m)
-    for _ in range(8):
+    for _ in range(_HEIGHT_STEPS):
         points = acquisition.orbit.locate(times, distance, height)
         lon, lat, _ = geodesy.geographic(points)
-        height = relief.geographic(lon, lat)
+        height = (height + relief.geographic(lon, lat)) / 2
     points = acquisition.orbit.locate(times, distance, height)
     lon, lat, height = geodesy.geographic(points)
     incidence, elevation = angles(acquisition, times, points)

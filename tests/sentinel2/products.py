@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.transform import from_origin
+from affine import Affine
 
 from sen12ts_pipeline.acquisition.products import FolderProduct
 from sen12ts_pipeline.errors import BadProduct
@@ -86,7 +86,9 @@ def memory_product(*, general: str | None = None, tile: str | None = None, **ext
     return MemoryFiles(content=content | extra)
 
 
-def write_jp2(path: Path, array: np.ndarray, *, epsg: int, ulx: float, uly: float, resolution: int) -> None:
+def write_jp2(
+    path: Path, array: np.ndarray, *, epsg: int, ulx: float, uly: float, resolution: int, **options: str
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(
         path,
@@ -97,12 +99,13 @@ def write_jp2(path: Path, array: np.ndarray, *, epsg: int, ulx: float, uly: floa
         width=array.shape[1],
         height=array.shape[0],
         crs=f"EPSG:{epsg}",
-        transform=from_origin(ulx, uly, resolution, resolution),
+        transform=Affine(resolution, 0, ulx, 0, -resolution, uly),
         QUALITY="100",
         REVERSIBLE="YES",
         YCBCR420="NO",
         BLOCKXSIZE=256,
         BLOCKYSIZE=256,
+        **options,
     ) as file:
         file.write(array, 1)
 

@@ -11,11 +11,11 @@ from sen12ts_pipeline.sentinel2.product import BAND_IDS, read_granule, read_prod
 from tests.sentinel2.products import DATA, GRANULE, general_xml, image_member, memory_product, tile_xml
 
 REAL = {
-    "S2A_MSIL2A_20190212T192651_N0212_R013_T07HFE_20201007T160857": ((2, 12), 32707, 600000, 5900020, 51.580326, 0),
+    "S2A_MSIL2A_20190212T192651_N0212_R013_T07HFE_20201007T160857": ((2, 12), 32707, 600000, 6500020, 51.580326, 0),
     "S2B_MSIL2A_20210122T133229_N0214_R081_T22HBD_20210122T155500": ((2, 14), 32722, 199980, 5900020, 0.447807, 0),
-    "S2B_MSIL2A_20220413T150759_N0400_R025_T33XWJ_20220414T082126": ((4, 0), 32633, 499980, 9000000, 98.944211, -1000),
+    "S2B_MSIL2A_20220413T150759_N0400_R025_T33XWJ_20220414T082126": ((4, 0), 32633, 499980, 8900040, 98.944211, -1000),
     "S2A_MSIL2A_20230821T221941_N0509_R029_T01KAB_20230822T021825": ((5, 9), 32701, 99960, 8200000, 59.050727, -1000),
-    "S2A_MSIL2A_20220401T083601_N0400_R064_T34LBQ_20220401T110010": ((4, 0), 32734, 199980, 8500000, 92.696983, -7000),
+    "S2A_MSIL2A_20220401T083601_N0400_R064_T34LBQ_20220401T110010": ((4, 0), 32734, 199980, 8900020, 92.696983, -7000),
 }
 
 
@@ -116,7 +116,7 @@ def test_unknown_cloud_cover_is_not_zero(cloud):
         ({"general": general_xml(cloud="nan")}, "MTD_MSIL2A.xml", "must be a finite number"),
         ({"general": general_xml(offsets={0: -1000})}, "MTD_MSIL2A.xml", "offset of every band; none for .*'B02'"),
         ({"general": general_xml(offsets={13: -1000})}, "MTD_MSIL2A.xml", "band_id from 0 to 12"),
-        ({"tile": "<a/>"}, "MTD_TL.xml", "one element HORIZONTAL_CS_CODE"),
+        ({"tile": tile_xml().replace("HORIZONTAL_CS_CODE", "CODE")}, "MTD_TL.xml", "one element HORIZONTAL_CS_CODE"),
         ({"tile": tile_xml(epsg=4326)}, "MTD_TL.xml", "UTM zone"),
         ({"tile": tile_xml(epsg=32661)}, "MTD_TL.xml", "UTM zone"),
         ({"tile": tile_xml(ulx=399970)}, "MTD_TL.xml", "multiples of 20 m"),
