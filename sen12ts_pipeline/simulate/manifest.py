@@ -65,73 +65,14 @@ def manifest_xml(
     acquisition: Acquisition, entries: Sequence[Entry], grids: Mapping[int, list[GridPoint]], version: str
 ) -> bytes:
     """The manifest; `grids` are the geolocation grids by swath number, `version` the processor's."""
-    first, last = sensing_span_s(acquisition)
-    corners = " ".join(f"{p.latitude:.6f},{p.longitude:.6f}" for p in _corners(grids))
-    relative = acquisition.track
-    processed = acquisition.utc(last) + timedelta(hours=3)
-    swaths = "".join(
-        f"<s1sarl1:swath>{s.design.name}</s1sarl1:swath>"
-        for s in sorted(acquisition.swaths, key=lambda s: s.design.number)
+    objects = (
+        _metadata("platform", "Platform Description", _platform(acquisition)),
+        _metadata("measurementOrbitReference", "Orbit Reference", _orbit_reference(acquisition)),
+        _metadata("generalProductInformation", "General Product Information", _information(acquisition)),
+        _metadata("acquisitionPeriod", "Acquisition Period", _period(acquisition)),
+        _metadata("measurementFrameSet", "Frame Set", _frame_set(grids)),
+        _metadata("processing", "Processing", _processing(acquisition, version), kind="PROVENANCE", category="PDI"),
     )
-    platform = (
-        "<safe:platform><safe:nssdcIdentifier>2014-016A</safe:nssdcIdentifier>"
-        "<safe:familyName>SENTINEL-1</safe:familyName><safe:number>A</safe:number>"
-        '<safe:instrument><safe:familyName abbreviation="SAR">Synthetic Aperture Radar</safe:familyName>'
-        f"<safe:extension><s1sarl1:instrumentMode><s1sarl1:mode>IW</s1sarl1:mode>{swaths}"
-        "</s1sarl1:instrumentMode></safe:extension></safe:instrument></safe:platform>"
-    )
-    orbit = (
-        "<safe:orbitReference>"
-        f'<safe:orbitNumber type="start">{acquisition.absolute_orbit}</safe:orbitNumber>'
-        f'<safe:orbitNumber type="stop">{acquisition.absolute_orbit}</safe:orbitNumber>'
-        f'<safe:relativeOrbitNumber type="start">{relative}</safe:relativeOrbitNumber>'
-        f'<safe:relativeOrbitNumber type="stop">{relative}</safe:relativeOrbitNumber>'
-        f"<safe:cycleNumber>{(acquisition.absolute_orbit - 73) // 175 + 15}</safe:cycleNumber>"
-        "<safe:phaseIdentifier>1</safe:phaseIdentifier><safe:extension><s1:orbitProperties>"
-        f"<s1:pass>{'ASCENDING' if acquisition.direction == 'A' else 'DESCENDING'}</s1:pass>"
-        f"<s1:ascendingNodeTime>{moment(acquisition.node)}</s1:ascendingNodeTime>"
-        "</s1:orbitProperties></safe:extension></safe:orbitReference>"
-    )
-    general = (
-        "<s1sarl1:standAloneProductInformation>"
-        "<s1sarl1:instrumentConfigurationID>7</s1sarl1:instrumentConfigurationID>"
-        f"<s1sarl1:missionDataTakeID>{acquisition.datatake}</s1sarl1:missionDataTakeID>"
-        "<s1sarl1:transmitterReceiverPolarisation>VV</s1sarl1:transmitterReceiverPolarisation>"
-        "<s1sarl1:transmitterReceiverPolarisation>VH</s1sarl1:transmitterReceiverPolarisation>"
-        "<s1sarl1:productClass>S</s1sarl1:productClass>"
-        "<s1sarl1:productClassDescription>SAR Standard L1 Product</s1sarl1:productClassDescription>"
-        "<s1sarl1:productComposition>Slice</s1sarl1:productComposition>"
-        "<s1sarl1:productType>SLC</s1sarl1:productType>"
-        "<s1sarl1:productTimelinessCategory>Fast-24h</s1sarl1:productTimelinessCategory>"
-        "<s1sarl1:sliceProductFlag>false</s1sarl1:sliceProductFlag>"
-        "<s1sarl1:sliceNumber>1</s1sarl1:sliceNumber><s1sarl1:totalSlices>1</s1sarl1:totalSlices>"
-        "</s1sarl1:standAloneProductInformation>"
-    )
-    period = (
-        "<safe:acquisitionPeriod>"
-        f"<safe:startTime>{moment(acquisition.utc(first))}</safe:startTime>"
-        f"<safe:stopTime>{moment(acquisition.utc(last))}</safe:stopTime><safe:extension><s1:timeANX>"
-        f"<s1:startTimeANX>{first * 1e3:.6e}</s1:startTimeANX><s1:stopTimeANX>{last * 1e3:.6e}</s1:stopTimeANX>"
-        "</s1:timeANX></safe:extension></safe:acquisitionPeriod>"
-    )
-    frame = (
-        '<safe:frameSet><safe:frame><safe:footPrint srsName="http://www.opengis.net/gml/srs/epsg.xml#4326">'
-        f"<gml:coordinates>{corners}</gml:coordinates></safe:footPrint></safe:frame></safe:frameSet>"
-    )
-    processing = (
-        f'<safe:processing name="SLC Post Processing" start="{moment(processed)}" '
-        f'stop="{moment(processed + timedelta(minutes=10))}">'
-        '<safe:facility country="" name="Simulation" organisation="" site="">'
-        f'<safe:software name="Sentinel-1 IPF" version="{version}"/></safe:facility></safe:processing>'
-    )
-    objects = [
-        _metadata("platform", "Platform Description", platform),
-        _metadata("measurementOrbitReference", "Orbit Reference", orbit),
-        _metadata("generalProductInformation", "General Product Information", general),
-        _metadata("acquisitionPeriod", "Acquisition Period", period),
-        _metadata("measurementFrameSet", "Frame Set", frame),
-        _metadata("processing", "Processing", processing, kind="PROVENANCE", category="PDI"),
-    ]
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<xfdu:XFDU xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:gml="http://www.opengis.net/gml" '
@@ -147,6 +88,84 @@ def manifest_xml(
         f"<dataObjectSection>\n{''.join(map(_data_object, entries))}</dataObjectSection>\n</xfdu:XFDU>\n"
     )
     return text.encode()
+
+
+def _platform(acquisition: Acquisition) -> str:
+    names = sorted(s.design.name for s in acquisition.swaths)
+    swaths = "".join(f"<s1sarl1:swath>{name}</s1sarl1:swath>" for name in names)
+    return (
+        "<safe:platform><safe:nssdcIdentifier>2014-016A</safe:nssdcIdentifier>"
+        "<safe:familyName>SENTINEL-1</safe:familyName><safe:number>A</safe:number>"
+        '<safe:instrument><safe:familyName abbreviation="SAR">Synthetic Aperture Radar</safe:familyName>'
+        f"<safe:extension><s1sarl1:instrumentMode><s1sarl1:mode>IW</s1sarl1:mode>{swaths}"
+        "</s1sarl1:instrumentMode></safe:extension></safe:instrument></safe:platform>"
+    )
+
+
+def _orbit_reference(acquisition: Acquisition) -> str:
+    ends = ("start", "stop")
+    absolute = "".join(
+        f'<safe:orbitNumber type="{end}">{acquisition.absolute_orbit}</safe:orbitNumber>' for end in ends
+    )
+    relative = "".join(
+        f'<safe:relativeOrbitNumber type="{end}">{acquisition.track}</safe:relativeOrbitNumber>' for end in ends
+    )
+    return (
+        f"<safe:orbitReference>{absolute}{relative}"
+        f"<safe:cycleNumber>{(acquisition.absolute_orbit - 73) // 175 + 15}</safe:cycleNumber>"
+        "<safe:phaseIdentifier>1</safe:phaseIdentifier><safe:extension><s1:orbitProperties>"
+        f"<s1:pass>{'ASCENDING' if acquisition.direction == 'A' else 'DESCENDING'}</s1:pass>"
+        f"<s1:ascendingNodeTime>{moment(acquisition.node)}</s1:ascendingNodeTime>"
+        "</s1:orbitProperties></safe:extension></safe:orbitReference>"
+    )
+
+
+def _information(acquisition: Acquisition) -> str:
+    values = (
+        ("instrumentConfigurationID", "7"),
+        ("missionDataTakeID", str(acquisition.datatake)),
+        ("transmitterReceiverPolarisation", "VV"),
+        ("transmitterReceiverPolarisation", "VH"),
+        ("productClass", "S"),
+        ("productClassDescription", "SAR Standard L1 Product"),
+        ("productComposition", "Slice"),
+        ("productType", "SLC"),
+        ("productTimelinessCategory", "Fast-24h"),
+        ("sliceProductFlag", "false"),
+        ("sliceNumber", "1"),
+        ("totalSlices", "1"),
+    )
+    body = "".join(f"<s1sarl1:{key}>{value}</s1sarl1:{key}>" for key, value in values)
+    return f"<s1sarl1:standAloneProductInformation>{body}</s1sarl1:standAloneProductInformation>"
+
+
+def _period(acquisition: Acquisition) -> str:
+    first, last = sensing_span_s(acquisition)
+    return (
+        "<safe:acquisitionPeriod>"
+        f"<safe:startTime>{moment(acquisition.utc(first))}</safe:startTime>"
+        f"<safe:stopTime>{moment(acquisition.utc(last))}</safe:stopTime><safe:extension><s1:timeANX>"
+        f"<s1:startTimeANX>{first * 1e3:.6e}</s1:startTimeANX><s1:stopTimeANX>{last * 1e3:.6e}</s1:stopTimeANX>"
+        "</s1:timeANX></safe:extension></safe:acquisitionPeriod>"
+    )
+
+
+def _frame_set(grids: Mapping[int, list[GridPoint]]) -> str:
+    corners = " ".join(f"{p.latitude:.6f},{p.longitude:.6f}" for p in _corners(grids))
+    return (
+        '<safe:frameSet><safe:frame><safe:footPrint srsName="http://www.opengis.net/gml/srs/epsg.xml#4326">'
+        f"<gml:coordinates>{corners}</gml:coordinates></safe:footPrint></safe:frame></safe:frameSet>"
+    )
+
+
+def _processing(acquisition: Acquisition, version: str) -> str:
+    begun = acquisition.utc(sensing_span_s(acquisition)[1]) + timedelta(hours=3)
+    return (
+        f'<safe:processing name="SLC Post Processing" start="{moment(begun)}" '
+        f'stop="{moment(begun + timedelta(minutes=10))}">'
+        '<safe:facility country="" name="Simulation" organisation="" site="">'
+        f'<safe:software name="Sentinel-1 IPF" version="{version}"/></safe:facility></safe:processing>'
+    )
 
 
 def _corners(grids: Mapping[int, list[GridPoint]]) -> list[GridPoint]:

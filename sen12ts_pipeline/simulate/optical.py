@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -224,7 +224,7 @@ def sensed(place: Place, index: int) -> datetime:
     """Datatake start of a scene: the local mean time of the orbit on its day, UTC, some seconds apart by scene."""
     day = place.scenes[index].day
     seconds = round(((_LOCAL_HOURS - place.longitude / 15.0) % 24.0) * 3600.0) + 7 * index
-    return datetime(day.year, day.month, day.day) + timedelta(seconds=seconds)  # noqa: DTZ001 - written without zone
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
 _BANDS_OF_LATITUDE = "CDEFGHJKLMNPQRSTUVWX"

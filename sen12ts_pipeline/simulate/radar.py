@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -129,6 +130,7 @@ def _write_pass(world: World, ground: Scatterers, index: int, reflectivity: Comp
     del echoes
     day = archive / "Sentinel-1" / "SAR" / "SLC" / f"{acquisition.day:%Y/%m/%d}"
     work = day / f".{acquisition.datatake:06X}.making"
+    shutil.rmtree(work, ignore_errors=True)
     for part in ("annotation/calibration", "measurement"):
         (work / part).mkdir(parents=True, exist_ok=True)
     grids = {s.design.number: geolocation_grid(acquisition, s, world.relief) for s in acquisition.swaths}
@@ -140,7 +142,8 @@ def _write_pass(world: World, ground: Scatterers, index: int, reflectivity: Comp
     manifest = manifest_xml(acquisition, entries, grids, "003.61" if place.burst_ids else "003.31")
     (work / "manifest.safe").write_bytes(manifest)
     folder = day / f"{product_name(acquisition, manifest)}.SAFE"
-    _replace(work, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    work.rename(folder)
     return folder
 
 
@@ -173,12 +176,3 @@ def _write_swath(
     path = f"measurement/{name}.tiff"
     digest, size = write_measurement(folder / path, swath.lines, swath.samples, grid, blocks)
     return [*entries, Entry(path, size, digest)]
-
-
-def _replace(work: Path, folder: Path) -> None:
-    """Put a finished folder in its place; one that is there already holds the same bytes."""
-    if folder.exists():
-        for old in sorted(folder.rglob("*"), reverse=True):
-            old.rmdir() if old.is_dir() else old.unlink()
-        folder.rmdir()
-    work.rename(folder)

@@ -84,7 +84,7 @@ def _first_complete(passes: list[Pass], services: Services) -> Pass | None:
         covered.append(outline.intersection(services.area).area)
     limit = COMPLETE_SHARE * max(covered)
     complete = (p for p, share in zip(passes, covered, strict=True) if share >= limit)
-    return next((p for p in complete if _read(p, services)), None)
+    return next((read.flight for read in (_read(p, services) for p in complete) if read), None)
 
 
 def build(found: Inventory, chosen: References, services: Services) -> Plan:
@@ -126,11 +126,13 @@ def _scenes(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tupl
 
 
 def _read(one: Pass, services: Services) -> PlannedPass | None:
+    """A pass with its bursts, without the slices that cannot be read; None if none can."""
     try:
         return PlannedPass(one, tuple(sorted(services.engine.bursts(one))))
     except BadProduct as error:
         services.ledger.quarantine(error.product, f"{error.member}: {error.reason}" if error.member else error.reason)
-        return None
+        rest = tuple(s for s in one.slices if s.product != error.product)
+        return _read(Pass(rest), services) if rest and len(rest) < len(one.slices) else None
 
 
 def _serving(

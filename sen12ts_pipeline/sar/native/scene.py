@@ -58,6 +58,8 @@ class OpenPass:
         Every burst of the pass by its identity; of a burst that two slices repeat, one copy.
     orbit : Orbit
         State vectors of all slices together.
+    uncovered : dict
+        Bursts that cannot be used because the orbit does not cover them, and what to say of it.
     """
 
     id: str
@@ -66,6 +68,7 @@ class OpenPass:
     products: tuple[str, ...]
     bursts: dict[BurstId, PlacedBurst]
     orbit: Orbit
+    uncovered: dict[BurstId, BadProduct]
 
     def near(self, start_s: float, stop_s: float) -> Iterator[PlacedBurst]:
         """Bursts whose lines meet an interval of zero-Doppler time, in order of identity."""
@@ -77,7 +80,9 @@ class OpenPass:
                 yield placed
 
     def require(self, burst_id: BurstId) -> PlacedBurst:
-        """The burst; BadProduct when the pass lacks it."""
+        """The burst; BadProduct when the pass lacks it or its orbit does not cover it."""
+        if burst_id in self.uncovered:
+            raise self.uncovered[burst_id]
         if burst_id not in self.bursts:
             raise BadProduct(self.products[0], "", f"pass {self.id} has no burst {burst_id}")
         return self.bursts[burst_id]
@@ -89,7 +94,7 @@ def open_pass(one: Pass, source: Source, polarisation: str = "VV") -> OpenPass:
     Raises
     ------
     BadProduct
-        When an annotation is missing or malformed, or the state vectors do not cover the bursts.
+        When an annotation is missing or malformed, or the state vectors cover none of the bursts.
     """
     epoch = pass_epoch(one.start)
     bursts: dict[BurstId, tuple[tuple[object, ...], PlacedBurst]] = {}
@@ -104,13 +109,16 @@ def open_pass(one: Pass, source: Source, polarisation: str = "VV") -> OpenPass:
         for swath in swaths:
             for burst in swath.bursts:
                 inner = 0 < burst.index < len(swath.bursts) - 1
-                rank = (inner, part.processed, part.product)
+                rank = (part.processed, inner, part.product)
                 if burst.id not in bursts or rank > bursts[burst.id][0]:
                     bursts[burst.id] = rank, PlacedBurst(files, swath, burst, middle_s)
     orbit = _merge(orbits)
     placed = {k: v[1] for k, v in bursts.items()}
-    _check_orbit(orbit, placed, one)
-    return OpenPass(one.id, epoch, one.direction, one.products, placed, orbit)
+    uncovered = _uncovered(orbit, placed)
+    if len(uncovered) == len(placed):
+        raise next(iter(uncovered.values()))
+    usable = {k: v for k, v in placed.items() if k not in uncovered}
+    return OpenPass(one.id, epoch, one.direction, one.products, usable, orbit, uncovered)
 
 
 def _middle_of_iw2(swaths: list[Swath], product: str) -> float:
@@ -128,12 +136,15 @@ def _merge(orbits: list[Orbit]) -> Orbit:
     return Orbit(time[index], position[index], velocity[index], orbits[0].kind)
 
 
-def _check_orbit(orbit: Orbit, bursts: dict[BurstId, PlacedBurst], one: Pass) -> None:
+def _uncovered(orbit: Orbit, bursts: dict[BurstId, PlacedBurst]) -> dict[BurstId, BadProduct]:
+    found = {}
     for burst_id, placed in sorted(bursts.items()):
-        stop = placed.burst.start_s + placed.swath.lines_per_burst * placed.swath.line_interval_s
-        if not orbit.covers(placed.burst.start_s, stop):
+        start, swath = placed.burst.start_s, placed.swath
+        stop = start + swath.lines_per_burst * swath.line_interval_s
+        if not orbit.covers(start, stop):
             reason = (
                 f"orbit does not cover burst {burst_id}: state vectors span {orbit.time_s[0]:.1f} to "
-                f"{orbit.time_s[-1]:.1f} s of the day, the burst {placed.burst.start_s:.1f} to {stop:.1f} s"
+                f"{orbit.time_s[-1]:.1f} s of the day, the burst {start:.1f} to {stop:.1f} s"
             )
-            raise BadProduct(one.products[0], placed.swath.member, reason)
+            found[burst_id] = BadProduct(swath.product, swath.member, reason)
+    return found
