@@ -18,6 +18,7 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS, PLUGINS = ROOT / "dags", ROOT / "plugins"
+SQLITE_SETTINGS = ROOT / "deploy" / "local" / "airflow_settings"
 DEMO = ROOT / ".sen12ts" / "demo"
 DEFAULT_STORE = ROOT / "data" / "store"
 POOLS = {"radar": "Radar shards at one time", "optical": "Optical shards at one time"}

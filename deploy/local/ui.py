@@ -27,6 +27,8 @@ import psutil
 
 from deploy.local.environment import (
     DEFAULT_STORE,
+    ROOT,
+    SQLITE_SETTINGS,
     Busy,
     State,
     airflow_environment,
@@ -92,12 +94,12 @@ def _serve(state: State, wanted_port: str) -> None:
     port = find_port(wanted_port)
     os.environ.update(pipeline_environment(state))
     os.environ.update(SEN12TS_AOIS=str(adhoc_folder(state, os.environ)))
-    password = make_user(state)
     settings = {**airflow_environment(state), **service_environment(state, port)}
     os.environ.update(settings)
     make_demo(_say)
     prepare_database(state)
     tidy_database(SLOTS)
+    password = make_user(state)
     hint = write_environment(state, settings)
     with services(state) as running:
         _say(f"Airflow starts on port {port}; this takes about half a minute.")
@@ -113,6 +115,8 @@ def _serve(state: State, wanted_port: str) -> None:
 def service_environment(state: State, port: int) -> dict[str, str]:
     """Environment variables of the services."""
     return {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "airflow_local_settings.CONNECT_ARGUMENTS",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(SQLITE_SETTINGS)]),
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
@@ -158,16 +162,11 @@ def _passwords(state: State) -> Path:
 
 def make_user(state: State) -> str:
     """Create the user, once, with a password that only the owner of the checkout can read; returns the password."""
-    file = _passwords(state).with_name("passwords.json")
-    kept = state.folder / "password"
-    if not kept.exists():
-        kept.touch(mode=0o600)
-        kept.write_text(secrets.token_urlsafe(9))
-    password = kept.read_text()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    file.write_text(json.dumps({USER: password}) + "\n")
-    return password
+    file = _passwords(state)
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({USER: secrets.token_urlsafe(9)}) + "\n")
+    return str(json.loads(file.read_text())[USER])
 
 
 def write_environment(state: State, settings: Mapping[str, str]) -> Path:

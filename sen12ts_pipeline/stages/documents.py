@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -155,6 +154,10 @@ class Document(Generic[T]):
     def __init__(self, kind: type[T], name: str) -> None:
         self._kind, self._name = kind, name
 
+    @functools.cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        return TypeAdapter(self._kind)
+
     def key(self, partition: Partition) -> ObjectKey:
         """Where the document of a partition lies."""
         return ObjectKey(f"{partition.aoi}/partitions/{partition.name}/{self._name}.json")
@@ -172,15 +175,15 @@ class Document(Generic[T]):
 
     def freeze(self, store: ObjectStore, partition: Partition, value: T) -> T:
         """Write the document unless it is there, and return the one that holds: the first."""
-        put = store.put_if_absent(self.key(partition), _adapter(cast(Hashable, self._kind)).dump_json(value, indent=1))
+        put = store.put_if_absent(self.key(partition), self._adapter.dump_json(value, indent=1))
         return self.read(store, partition) if put is Put.DIFFERENT else value
 
     def replace(self, store: ObjectStore, partition: Partition, value: T) -> None:
         """Write the document, whatever is there."""
-        store.replace(self.key(partition), _adapter(cast(Hashable, self._kind)).dump_json(value, indent=1))
+        store.replace(self.key(partition), self._adapter.dump_json(value, indent=1))
 
     def _parse(self, body: bytes) -> T:
-        value: T = _adapter(cast(Hashable, self._kind)).validate_json(body)
+        value: T = self._adapter.validate_json(body)
         return value
 
 
@@ -192,10 +195,6 @@ class _YearDocument(Document[T]):
 
 
 @functools.cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 def assembled(shard: str) -> Document[Assembled]:
     """Document of one shard of the assembly."""
     return Document(Assembled, f"assembled/{int(shard):05d}")

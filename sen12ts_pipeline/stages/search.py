@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sen12ts_pipeline.domain.seasons import Interval, Partition, intervals, pass_search
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.stages import generation
 from sen12ts_pipeline.stages.documents import INVENTORY, Inventory
 from sen12ts_pipeline.stages.services import Services
 
@@ -32,9 +33,10 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
     Raises
     ------
     ConfigurationError
-        When the archive has nothing over the area at any time.
+        When the archive has nothing over the area at any time, or the store holds results of other settings.
     """
     parsed = Partition.parse(partition)
+    generation.check(parsed, services)
     if refresh or INVENTORY.find(services.store, parsed) is None:
         found = find(parsed, services)
         for product, reason in sorted(services.broken().items()):

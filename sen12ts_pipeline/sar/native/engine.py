@@ -69,6 +69,7 @@ class NativeEngine:
                 "bistatic_correction": True,
                 "edge_margin": [EDGE_MARGIN_LINES, EDGE_MARGIN_SAMPLES],
                 "facet_split": FACET_SPLIT,
+                "dem": self.dem.identity,
             },
         )
 

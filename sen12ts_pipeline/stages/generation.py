@@ -1,0 +1,60 @@
+"""generation: everything that decides the bytes of an AOI's year; one store holds one generation of it.
+
+Whoever changes a threshold, the elevation model or the labels, or upgrades to another engine version, would mix results
+of different recipes in one data set; that is refused, and a new store is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from sen12ts_pipeline.domain.recipe import canonical_json
+from sen12ts_pipeline.domain.seasons import Partition
+from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.ports import ObjectKey
+from sen12ts_pipeline.stages.recipes import GENERATION
+from sen12ts_pipeline.stages.services import Services
+
+
+def check(partition: Partition, services: Services) -> None:
+    """Record what decides the bytes of an AOI's year, or compare it with what is recorded.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the first setting that differs from the one with which the store was begun.
+    """
+    key = ObjectKey(f"{partition.aoi}/partitions/{partition.year}/generation.json")
+    now = _flat(settings(services))
+    services.store.put_if_absent(key, canonical_json(now))
+    before = json.loads(services.store.get(key))
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            rule = f"must stay {before.get(name)!r} in this store, with which {partition.aoi} was begun; use a new STORE"
+            raise ConfigurationError(services.store.location(key), name, rule, now.get(name))
+
+
+def settings(services: Services) -> dict[str, Any]:
+    """What decides bytes, besides the products."""
+    return {
+        "generation": GENERATION,
+        "area": hashlib.sha256(services.area.wkb).hexdigest(),
+        "rules": asdict(services.rules),
+        "tile_order": services.tile_order,
+        "seed": services.seed,
+        "profile": services.profile,
+        "engine": services.engine.identity.as_json(),
+        "masker": services.masker.identity.as_json(),
+        "labels": {"name": services.label_name, "year": services.label_year, "source": dict(services.labels.identity)},
+    }
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:  # noqa: ANN401 - JSON, to any depth
+    """Nested mappings as one, with dotted names."""
+    if not isinstance(value, dict):
+        return {name: value}
+    parts = (_flat(part, f"{name}.{key}" if name else str(key)) for key, part in value.items())
+    return {key: leaf for part in parts for key, leaf in part.items()}
