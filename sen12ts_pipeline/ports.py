@@ -240,7 +240,7 @@ class LabelSource(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name and digest of the source: part of the label's recipe."""
+        """``name`` and ``sha256`` of the source; the digest is part of the label's recipe."""
         ...
 
     def label(self, grid: Grid) -> Int16:

@@ -33,7 +33,9 @@ def check(partition: Partition, services: Services) -> None:
     before = json.loads(services.store.get(key))
     for name in sorted({*before, *now}):
         if before.get(name) != now.get(name):
-            rule = f"must stay {before.get(name)!r} in this store, with which {partition.aoi} was begun; use a new STORE"
+            rule = (
+                f"must stay {before.get(name)!r}, with which {partition.aoi} was begun in this store; use a new store"
+            )
             raise ConfigurationError(services.store.location(key), name, rule, now.get(name))
 
 
@@ -48,7 +50,11 @@ def settings(services: Services) -> dict[str, Any]:
         "profile": services.profile,
         "engine": services.engine.identity.as_json(),
         "masker": services.masker.identity.as_json(),
-        "labels": {"name": services.label_name, "year": services.label_year, "source": dict(services.labels.identity)},
+        "labels": {
+            "name": services.label_name,
+            "year": services.label_year,
+            "sha256": services.labels.identity["sha256"],
+        },
     }
 
 

@@ -49,7 +49,7 @@ def cloud_recipe(scene: Scene, tiles: list[TileId], services: Services) -> Recip
 
 def label_recipe(tile: TileId, services: Services) -> Recipe:
     """Label of a tile."""
-    return Recipe("label", {"tile": str(tile), "source": dict(services.labels.identity), "generation": GENERATION})
+    return Recipe("label", {"tile": str(tile), "source": services.labels.identity["sha256"], "generation": GENERATION})
 
 
 def terrain_arrays(terrain: Terrain) -> dict[str, np.ndarray[Any, Any]]:

@@ -92,7 +92,6 @@ class Dem:
         """Digest of the file, datum and digest of the geoid grid: part of every recipe."""
         geoid = load_geoid(self.vertical, self.geoid)
         return {
-            "name": self.path.name,
             "sha256": file_digest(self.path),
             "vertical": self.vertical,
             "geoid": geoid.sha256 if geoid else None,

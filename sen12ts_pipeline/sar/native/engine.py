@@ -96,7 +96,7 @@ class NativeEngine:
         return found
 
     def _centres(self, tiles: tuple[TileId, ...]) -> np.ndarray[Any, Any]:
-        """Earth-fixed centres (n, 3) of tiles of one zone; height 0 where the DEM is void, which moves times by nothing."""
+        """Earth-fixed centres (n, 3) of tiles of one zone, at height 0 where the DEM is void."""
         centres = self._centre_cache.get(tiles)
         if centres is None:
             heights = np.array([self._centre_height(t.grid) for t in tiles])
