@@ -96,6 +96,7 @@ def _serve(state: State, wanted_port: str) -> None:
     os.environ.update(SEN12TS_AOIS=str(adhoc_folder(state, os.environ)))
     settings = {**airflow_environment(state), **service_environment(state, port)}
     os.environ.update(settings)
+    sys.path.append(str(SQLITE_SETTINGS))
     make_demo(_say)
     prepare_database(state)
     tidy_database(SLOTS)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from typing import Any, TypeVar
 
 from sen12ts_pipeline.domain.passes import Slice
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import ProductFiles
 from sen12ts_pipeline.sentinel1.annotation import Swath, read_swath
 from sen12ts_pipeline.sentinel1.calibration import Calibration, Noise, read_calibration, read_noise
+
+_Parsed = TypeVar("_Parsed")
 
 _ANNOTATION = re.compile(r"^annotation/s1[a-d]-(iw[123])-slc-(v[vh]|h[vh])-[^/]*\.xml$", re.IGNORECASE)
 
@@ -33,54 +36,64 @@ class SliceFiles:
     slice: Slice
     files: ProductFiles
     epoch: datetime
+    _parsed: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
 
     def subswaths(self, polarisation: str) -> tuple[str, ...]:
         """Names of the annotated subswaths, ``IW1`` to ``IW3``."""
-        found = [m for m in map(_ANNOTATION.match, self.files.members()) if m]
-        return tuple(sorted({m[1].upper() for m in found if m[2].upper() == polarisation}))
+        return tuple(sorted(subswath for subswath, found in self._annotations() if found == polarisation))
 
     def swath(self, subswath: str, polarisation: str) -> Swath:
         """Annotation of a subswath and polarisation; BadProduct if there is none."""
-        member = self._member(subswath, polarisation)
-        return _read_swath(self.files, member, self.slice.relative_orbit, self.epoch)
+
+        def read(body: bytes, member: str) -> Swath:
+            track = self.slice.relative_orbit
+            return read_swath(body, product=self.files.product, member=member, track=track, epoch=self.epoch)
+
+        return self._once(self._member(subswath, polarisation), read)
 
     def calibration(self, subswath: str, polarisation: str) -> Calibration:
         """Calibration vectors."""
-        member = self._beside("calibration", subswath, polarisation)
-        return _read_calibration(self.files, member, self.epoch)
+
+        def read(body: bytes, member: str) -> Calibration:
+            return read_calibration(body, product=self.files.product, member=member, epoch=self.epoch)
+
+        return self._once(self._beside("calibration", subswath, polarisation), read)
 
     def noise(self, subswath: str, polarisation: str) -> Noise:
         """Thermal noise."""
-        return _read_noise(self.files, self._beside("noise", subswath, polarisation), self.epoch)
 
-    def measurement(self, subswath: str, polarisation: str) -> str:
-        """GDAL path of the measurement TIFF that belongs to the annotation by its full name."""
+        def read(body: bytes, member: str) -> Noise:
+            return read_noise(body, product=self.files.product, member=member, epoch=self.epoch)
+
+        return self._once(self._beside("noise", subswath, polarisation), read)
+
+    def measurement(self, subswath: str, polarisation: str) -> tuple[str, str]:
+        """Name of the measurement TIFF that belongs to the annotation by its full name, and the path for GDAL."""
         member = self._member(subswath, polarisation)
-        return self.files.gdal_path(member.replace("annotation/", "measurement/").removesuffix(".xml") + ".tiff")
+        member = member.replace("annotation/", "measurement/").removesuffix(".xml") + ".tiff"
+        return member, self.files.gdal_path(member)
+
+    def _annotations(self) -> dict[tuple[str, str], str]:
+        """Annotation files by (subswath, polarisation)."""
+        if "" not in self._parsed:
+            matches = [m for m in map(_ANNOTATION.match, self.files.members()) if m]
+            self._parsed[""] = {(m[1].upper(), m[2].upper()): m[0] for m in reversed(matches)}
+        found: dict[tuple[str, str], str] = self._parsed[""]
+        return found
 
     def _member(self, subswath: str, polarisation: str) -> str:
-        for member in self.files.members():
-            match = _ANNOTATION.match(member)
-            if match and (match[1].upper(), match[2].upper()) == (subswath, polarisation):
-                return member
-        name = f"annotation/*-{subswath.lower()}-slc-{polarisation.lower()}-*.xml"
-        raise BadProduct(self.files.product, name, "the product has no such annotation")
+        found = self._annotations().get((subswath, polarisation))
+        if found is None:
+            name = f"annotation/*-{subswath.lower()}-slc-{polarisation.lower()}-*.xml"
+            raise BadProduct(self.files.product, name, "the product has no such annotation")
+        return found
 
     def _beside(self, kind: str, subswath: str, polarisation: str) -> str:
         name = self._member(subswath, polarisation).removeprefix("annotation/")
         return f"annotation/calibration/{kind}-{name}"
 
-
-@lru_cache(maxsize=512)
-def _read_swath(files: ProductFiles, member: str, track: int, epoch: datetime) -> Swath:
-    return read_swath(files.read(member), product=files.product, member=member, track=track, epoch=epoch)
-
-
-@lru_cache(maxsize=512)
-def _read_calibration(files: ProductFiles, member: str, epoch: datetime) -> Calibration:
-    return read_calibration(files.read(member), product=files.product, member=member, epoch=epoch)
-
-
-@lru_cache(maxsize=512)
-def _read_noise(files: ProductFiles, member: str, epoch: datetime) -> Noise:
-    return read_noise(files.read(member), product=files.product, member=member, epoch=epoch)
+    def _once(self, member: str, read: Callable[[bytes, str], _Parsed]) -> _Parsed:
+        if member not in self._parsed:
+            self._parsed[member] = read(self.files.read(member), member)
+        parsed: _Parsed = self._parsed[member]
+        return parsed

@@ -26,7 +26,7 @@ from sen12ts_pipeline.stages.documents import Assembled, ChosenTile, Outcome, Pl
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import frame_of, frame_recipe, label_recipe, optical_recipe
 from sen12ts_pipeline.stages.screen import terrain_of
-from sen12ts_pipeline.stages.select import candidate_record, reference_of, selection_of
+from sen12ts_pipeline.stages.select import candidate_record, metadata_key, reference_of, selection_of
 from sen12ts_pipeline.stages.services import Services
 
 SOFTWARE = {"sen12ts-pipeline": __version__}
@@ -227,6 +227,3 @@ def class_table(label_name: str) -> str:
     return next((t for t in TABLES if label_name.startswith(t)), "")
 
 
-def metadata_key(partition: Partition, name: str) -> ObjectKey:
-    """Where the STAC item of a triplet lies."""
-    return ObjectKey(f"{partition.aoi}/metadata/{name}.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,13 +27,6 @@ class Inventory:
 
     granules: tuple[Granule, ...]
     slices: tuple[Slice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class References:
-    """Reference passes of an AOI's year, one a relative orbit: the source of all geometry that dates share."""
-
-    passes: tuple[Pass, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +59,65 @@ class PlannedTile:
     references: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """Scenes, passes and tiles of a partition; the list of tiles is frozen with it."""
+    """Scenes, passes and tiles of a partition; the list of tiles is frozen with it.
+
+    Attributes
+    ----------
+    scenes, passes : tuple
+        Of the inventory, without broken products.
+    references : tuple of Pass
+        Reference passes as they were frozen; a pass of the same identity in `passes` may have other products.
+    tiles : tuple of PlannedTile
+        Every tile of the area.
+    inventory : str
+        Digest of the inventory that it was made of.
+    """
 
     scenes: tuple[Scene, ...]
     passes: tuple[PlannedPass, ...]
     references: tuple[Pass, ...]
     tiles: tuple[PlannedTile, ...]
+    inventory: str = ""
 
     def scene(self, scene_id: str) -> Scene:
         """Scene of an identity."""
-        return next(s for s in self.scenes if s.id == scene_id)
+        return self.scenes_by_id[scene_id]
 
     def flight(self, pass_id: str) -> Pass:
-        """Pass of an identity, reference passes included."""
-        return next(p for p in (*(q.flight for q in self.passes), *self.references) if p.id == pass_id)
+        """Pass of an identity, for its samples."""
+        return self._flights[pass_id]
+
+    def reference(self, pass_id: str) -> Pass:
+        """Reference pass of an identity, for geometry."""
+        return self._references[pass_id]
+
+    def tile(self, tile: TileId) -> PlannedTile:
+        """What a tile can be made of."""
+        return self._tiles[tile]
+
+    @functools.cached_property
+    def scenes_by_id(self) -> dict[str, Scene]:
+        """Scenes by identity."""
+        return {s.id: s for s in self.scenes}
+
+    @functools.cached_property
+    def bursts(self) -> dict[str, frozenset[BurstId]]:
+        """Bursts of each pass, by its identity."""
+        return {p.flight.id: frozenset(p.bursts) for p in self.passes}
+
+    @functools.cached_property
+    def _flights(self) -> dict[str, Pass]:
+        return {p.flight.id: p.flight for p in self.passes}
+
+    @functools.cached_property
+    def _references(self) -> dict[str, Pass]:
+        return {p.id: p for p in self.references}
+
+    @functools.cached_property
+    def _tiles(self) -> dict[TileId, PlannedTile]:
+        return {t.tile: t for t in self.tiles}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +141,19 @@ class ChosenTile:
     slots: int
     pinned: int = 0
 
+    def only_finished(self) -> ChosenTile:
+        """The tile without what is not finished yet."""
+        return ChosenTile(self.tile, self.candidates[: self.pinned], self.pinned, self.pinned)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """What the screen let pass, and every refusal so far."""
+    """What the screen let pass, every refusal so far, and the digest of the plan that it was made of."""
 
     tiles: tuple[ChosenTile, ...]
     refusals: tuple[Refusal, ...]
     over_budget: tuple[TileId, ...]
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +185,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """Outcomes of a shard's tiles, tile by tile in the order of their making."""
+    """Outcomes of a shard's tiles, tile by tile in the order of their making, and the digest of their selection."""
 
     outcomes: tuple[Outcome, ...]
+    selection: str = ""
 
 
 class Document(Generic[T]):
@@ -173,6 +216,13 @@ class Document(Generic[T]):
         except KeyError:
             return None
 
+    def digest(self, store: ObjectStore, partition: Partition) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the document; empty if it was not written yet."""
+        try:
+            return hashlib.sha256(store.get(self.key(partition))).hexdigest()[:16]
+        except KeyError:
+            return ""
+
     def freeze(self, store: ObjectStore, partition: Partition, value: T) -> T:
         """Write the document unless it is there, and return the one that holds: the first."""
         put = store.put_if_absent(self.key(partition), self._adapter.dump_json(value, indent=1))
@@ -182,6 +232,7 @@ class Document(Generic[T]):
         """Write the document, whatever is there."""
         store.replace(self.key(partition), self._adapter.dump_json(value, indent=1))
 
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - documents are constants of this module
     def _parse(self, body: bytes) -> T:
         value: T = self._adapter.validate_json(body)
         return value
@@ -200,7 +251,12 @@ def assembled(shard: str) -> Document[Assembled]:
     return Document(Assembled, f"assembled/{int(shard):05d}")
 
 
+@functools.cache
+def reference(orbit: int) -> Document[Pass]:
+    """Document of the reference pass of a relative orbit: the source of all geometry that the year's dates share."""
+    return _YearDocument(Pass, f"references/{orbit:03d}")
+
+
 INVENTORY = Document(Inventory, "inventory")
-REFERENCES = _YearDocument(References, "references")
 PLAN = Document(Plan, "plan")
 SELECTION = Document(Selection, "selection")

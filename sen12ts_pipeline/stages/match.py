@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import shapely
@@ -19,13 +21,13 @@ from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Sighting
 from sen12ts_pipeline.stages import search
 from sen12ts_pipeline.stages.documents import (
+    INVENTORY,
     PLAN,
-    REFERENCES,
     Inventory,
     Plan,
     PlannedPass,
     PlannedTile,
-    References,
+    reference,
 )
 from sen12ts_pipeline.stages.services import Services
 
@@ -36,15 +38,20 @@ COMPLETE_SHARE = 0.99
 
 
 def run(partition: str, services: Services, *, refresh: bool = False) -> str:
-    """Freeze the partition's tiles with everything that they can be made of; returns the plan's key."""
+    """Freeze the partition's tiles with everything that they can be made of; returns the plan's key.
+
+    A plan of another inventory, as an interrupted refresh leaves it, is made anew.
+    """
     parsed = Partition.parse(partition)
-    if refresh or PLAN.find(services.store, parsed) is None:
+    before, inventory = PLAN.find(services.store, parsed), INVENTORY.digest(services.store, parsed)
+    if refresh or before is None or before.inventory != inventory:
         found = search.inventory(parsed, services)
         chosen = references(parsed, services)
-        plan = build(found, chosen, services)
-        if found.granules and found.slices:
-            REFERENCES.freeze(services.store, parsed, chosen)
-            (PLAN.replace if refresh else PLAN.freeze)(services.store, parsed, plan)
+        if inventory:
+            chosen = {k: reference(k).freeze(services.store, parsed, p) for k, p in chosen.items()}
+        plan = dataclasses.replace(build(found, chosen.values(), services), inventory=inventory)
+        if inventory:
+            (PLAN.replace if before else PLAN.freeze)(services.store, parsed, plan)
         figures = {"tiles": float(len(plan.tiles)), "passes": float(len(plan.passes))}
         services.ledger.record_event(parsed, "match", "tiles planned", **figures)
     return str(PLAN.key(parsed))
@@ -55,15 +62,12 @@ def plan_of(partition: Partition, services: Services) -> Plan:
     return PLAN.find(services.store, partition) or Plan((), (), (), ())
 
 
-def references(partition: Partition, services: Services) -> References:
+def references(partition: Partition, services: Services) -> dict[int, Pass]:
     """First complete pass of each relative orbit in the year and the days before it that its first series need.
 
     Chosen from the products' outlines alone, and from the whole year, so that it does not matter which partition asks
-    first.
+    first. What was frozen once stays; an orbit that is new in the archive gets its own.
     """
-    known = REFERENCES.find(services.store, partition)
-    if known is not None:
-        return known
     rules = services.rules
     year = intervals(partition.year, Season.WINTER)
     start = year[0].start - timedelta(days=rules.search_days_before)
@@ -73,35 +77,45 @@ def references(partition: Partition, services: Services) -> References:
     orbits: dict[int, list[Pass]] = defaultdict(list)
     for one in passes_of(s for s in slices if s.product not in quarantined):
         orbits[one.slices[0].relative_orbit].append(one)
-    found = (_first_complete(orbits[orbit], services) for orbit in sorted(orbits))
-    return References(tuple(p for p in found if p))
+    store = services.store
+    found = {k: reference(k).find(store, partition) or _first_complete(orbits[k], services) for k in sorted(orbits)}
+    return {k: p for k, p in found.items() if p}
 
 
-def _first_complete(passes: list[Pass], services: Services) -> Pass | None:
-    covered = []
-    for one in passes:
-        outline = shapely.union_all([shapely.from_wkt(s.footprint) for s in one.slices])
-        covered.append(outline.intersection(services.area).area)
-    limit = COMPLETE_SHARE * max(covered)
-    complete = (p for p, share in zip(passes, covered, strict=True) if share >= limit)
-    return next((read.flight for read in (_read(p, services) for p in complete) if read), None)
+def _first_complete(passes: Sequence[Pass], services: Services) -> Pass | None:
+    """First pass that covers as much as the best one; what cannot be read covers nothing."""
+    rest = list(passes)
+    while rest:
+        covered = [_covered(p, services) for p in rest]
+        first = next(k for k, share in enumerate(covered) if share >= COMPLETE_SHARE * max(covered))
+        read = _read(rest[first], services)
+        if read and read.flight == rest[first]:
+            return read.flight
+        rest[first : first + 1] = [read.flight] if read else []
+    return None
 
 
-def build(found: Inventory, chosen: References, services: Services) -> Plan:
+def _covered(one: Pass, services: Services) -> float:
+    outline = shapely.union_all([shapely.from_wkt(s.footprint) for s in one.slices])
+    return float(outline.intersection(services.area).area)
+
+
+def build(found: Inventory, chosen: Iterable[Pass], services: Services) -> Plan:
     """Plan of an inventory; passes that cannot be read are quarantined and, like all broken products, left out."""
     tiles = _distinct(tiles_of(services.area))
     broken = services.ledger.quarantined()
     scenes = scenes_of(g for g in found.granules if g.product not in broken)
     slices = [s for s in found.slices if s.product not in broken]
     passes = [p for p in (_read(one, services) for one in passes_of(slices)) if p]
-    served = _serving(chosen, tiles, services)
+    frozen = tuple(chosen)
+    served = _serving(frozen, tiles, services)
     sightings = {p.flight.id: services.engine.sightings(p.flight, tiles) for p in passes}
     planned = []
     for tile in tiles:
         tracks = _tracks(tile, served.get(tile, {}), passes, sightings)
         planned_scenes = _scenes(tile, scenes, services)
         planned.append(PlannedTile(tile, planned_scenes, tuple(t for t, _ in tracks), tuple(r for _, r in tracks)))
-    return Plan(scenes, tuple(passes), chosen.passes, tuple(planned))
+    return Plan(scenes, tuple(passes), frozen, tuple(planned))
 
 
 def _distinct(tiles: tuple[TileId, ...]) -> tuple[TileId, ...]:
@@ -130,20 +144,20 @@ def _read(one: Pass, services: Services) -> PlannedPass | None:
     try:
         return PlannedPass(one, tuple(sorted(services.engine.bursts(one))))
     except BadProduct as error:
-        services.ledger.quarantine(error.product, f"{error.member}: {error.reason}" if error.member else error.reason)
+        services.quarantine(error)
         rest = tuple(s for s in one.slices if s.product != error.product)
         return _read(Pass(rest), services) if rest and len(rest) < len(one.slices) else None
 
 
 def _serving(
-    chosen: References, tiles: tuple[TileId, ...], services: Services
+    chosen: tuple[Pass, ...], tiles: tuple[TileId, ...], services: Services
 ) -> dict[TileId, dict[int, tuple[BurstId, Pass]]]:
     """Burst that serves each tile's centre, by track, as the reference passes see it."""
     served: dict[TileId, dict[int, tuple[BurstId, Pass]]] = defaultdict(dict)
-    for reference in chosen.passes:
-        for tile, sighting in services.engine.sightings(reference, tiles).items():
+    for one in chosen:
+        for tile, sighting in services.engine.sightings(one, tiles).items():
             if sighting.burst is not None:
-                served[tile].setdefault(sighting.burst.track, (sighting.burst, reference))
+                served[tile].setdefault(sighting.burst.track, (sighting.burst, one))
     return served
 
 
@@ -154,12 +168,12 @@ def _tracks(
     sightings: dict[str, dict[TileId, Sighting]],
 ) -> list[tuple[TrackVisits, str]]:
     tracks = []
-    for _, (burst, reference) in sorted(served.items()):
+    for _, (burst, seen_by) in sorted(served.items()):
         visits = sorted(
             Visit(sightings[p.flight.id][tile].time, p.flight.id, p.flight.platform)
             for p in passes
             if burst in p.bursts and tile in sightings[p.flight.id]
         )
         if visits:
-            tracks.append((TrackVisits(burst.track, reference.direction, burst, tuple(visits)), reference.id))
+            tracks.append((TrackVisits(burst.track, seen_by.direction, burst, tuple(visits)), seen_by.id))
     return tracks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.sentinel2.bands import scene_stack
+from sen12ts_pipeline.stages.documents import Selection
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import optical_recipe
 from sen12ts_pipeline.stages.scenes import open_scene
@@ -17,17 +19,18 @@ from sen12ts_pipeline.stages.select import selection_of
 from sen12ts_pipeline.stages.services import Services
 
 
-def _scene_tiles(partition: Partition, services: Services) -> dict[str, list[TileId]]:
+@functools.lru_cache(maxsize=4)
+def _scene_tiles(selection: Selection) -> dict[str, list[TileId]]:
     found: dict[str, set[TileId]] = defaultdict(set)
-    for chosen in selection_of(partition, services).tiles:
-        for screened in chosen.candidates[: chosen.slots]:
+    for chosen in selection.tiles:
+        for screened in chosen.candidates[chosen.pinned : chosen.slots]:
             found[screened.candidate.scene_id].add(chosen.tile)
     return {scene_id: sorted(found[scene_id]) for scene_id in sorted(found)}
 
 
 def shards(partition: str, services: Services) -> list[str]:
     """Scenes of which a tile was selected."""
-    return list(_scene_tiles(Partition.parse(partition), services))
+    return list(_scene_tiles(selection_of(Partition.parse(partition), services)))
 
 
 def run(partition: str, shard: str, services: Services) -> str:
@@ -38,9 +41,9 @@ def run(partition: str, shard: str, services: Services) -> str:
     parsed = Partition.parse(partition)
     scene = plan_of(parsed, services).scene(shard)
     try:
-        make(scene, _scene_tiles(parsed, services)[shard], services)
+        make(scene, _scene_tiles(selection_of(parsed, services))[shard], services)
     except BadProduct as error:
-        services.ledger.quarantine(error.product, f"{error.member}: {error.reason}" if error.member else error.reason)
+        services.quarantine(error)
     return shard
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sen12ts_pipeline.domain.recipe import Recipe
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct, Rejected
 from sen12ts_pipeline.ports import Frame, FrameJob
-from sen12ts_pipeline.stages.documents import Plan, PlannedTile
+from sen12ts_pipeline.stages.documents import Plan, PlannedTile, Selection
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import frame_arrays, frame_notes, frame_recipe
 from sen12ts_pipeline.stages.screen import terrain_of
@@ -34,15 +35,14 @@ class TileWork:
     pairs: tuple[Pair, ...]
 
 
-def _burst_work(partition: Partition, services: Services) -> tuple[Plan, dict[BurstId, list[TileWork]]]:
-    plan = plan_of(partition, services)
-    planned = {t.tile: t for t in plan.tiles}
+@functools.lru_cache(maxsize=4)
+def _burst_work(plan: Plan, selection: Selection) -> dict[BurstId, list[TileWork]]:
     found: dict[BurstId, list[TileWork]] = defaultdict(list)
-    for chosen in selection_of(partition, services).tiles:
-        selected = [s.candidate for s in chosen.candidates[: chosen.slots]]
-        for burst, work in _tile_work(planned[chosen.tile], selected):
+    for chosen in selection.tiles:
+        selected = [s.candidate for s in chosen.candidates[chosen.pinned : chosen.slots]]
+        for burst, work in _tile_work(plan.tile(chosen.tile), selected):
             found[burst].append(work)
-    return plan, dict(sorted(found.items()))
+    return dict(sorted(found.items()))
 
 
 def _tile_work(planned: PlannedTile, candidates: Sequence[Candidate]) -> Iterable[tuple[BurstId, TileWork]]:
@@ -55,7 +55,8 @@ def _tile_work(planned: PlannedTile, candidates: Sequence[Candidate]) -> Iterabl
 
 def shards(partition: str, services: Services) -> list[str]:
     """Bursts of which a tile was selected."""
-    return [str(b) for b in _burst_work(Partition.parse(partition), services)[1]]
+    parsed = Partition.parse(partition)
+    return [str(b) for b in _burst_work(plan_of(parsed, services), selection_of(parsed, services))]
 
 
 def run(partition: str, shard: str, services: Services) -> str:
@@ -63,12 +64,14 @@ def run(partition: str, shard: str, services: Services) -> str:
 
     A broken product is quarantined; its candidates fail when they are assembled, and the next ones take their place.
     """
-    plan, work = _burst_work(Partition.parse(partition), services)
+    parsed = Partition.parse(partition)
+    plan = plan_of(parsed, services)
+    work = _burst_work(plan, selection_of(parsed, services))
 
     def one(tile_work: TileWork) -> None:
         for fault in make(tile_work, plan, services):
             if isinstance(fault, BadProduct):
-                services.ledger.quarantine(fault.product, f"{fault.member}: {fault.reason}")
+                services.quarantine(fault)
 
     services.each(one, work[BurstId.parse(shard)])
     return shard
@@ -76,7 +79,7 @@ def run(partition: str, shard: str, services: Services) -> str:
 
 def make(work: TileWork, plan: Plan, services: Services) -> list[BadProduct | Rejected]:
     """Make the frame artifacts of a tile that are not there yet; returns what stood in the place of frames."""
-    reference = plan.flight(work.reference_id)
+    reference = plan.reference(work.reference_id)
 
     def recipe(pair: Pair) -> Recipe:
         later, earlier = plan.flight(pair[0].pass_id), plan.flight(pair[1].pass_id)
@@ -86,7 +89,7 @@ def make(work: TileWork, plan: Plan, services: Services) -> list[BadProduct | Re
     if not missing:
         return []
     try:
-        terrain = terrain_of(work.tile, work.reference_id, plan, services)
+        terrain = terrain_of(work.tile, reference, services)
     except Rejected as refused:
         return [refused]
     faults: list[BadProduct | Rejected] = []

@@ -69,9 +69,8 @@ def terrain_notes(terrain: Terrain) -> dict[str, Any]:
     return {**terrain.notes, "bursts": [str(b) for b in terrain.bursts]}
 
 
-def read_terrain(recipe: Recipe, tile: TileId, services: Services) -> Terrain:
-    """Terrain artifact; KeyError if it is not there."""
-    arrays, notes = services.artifacts.get_arrays(recipe)
+def read_terrain(tile: TileId, arrays: Mapping[str, np.ndarray[Any, Any]], notes: Mapping[str, Any]) -> Terrain:
+    """Terrain of the arrays and notes of its artifact."""
     bursts = tuple(BurstId.parse(b) for b in notes["bursts"])
     return Terrain(grid=tile.grid, bursts=bursts, notes=notes, **arrays)
 

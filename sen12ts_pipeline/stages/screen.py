@@ -6,16 +6,18 @@ shards are the tiles of one burst.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.granules import Scene
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.pairing import Candidate, Refusal, pair
+from sen12ts_pipeline.domain.passes import Pass
+from sen12ts_pipeline.domain.rules import Rules
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct, Rejected
 from sen12ts_pipeline.ports import Terrain
@@ -24,60 +26,77 @@ from sen12ts_pipeline.stages.documents import Plan, PlannedTile
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import cloud_recipe, read_terrain, terrain_arrays, terrain_notes, terrain_recipe
 from sen12ts_pipeline.stages.scenes import open_scene
-from sen12ts_pipeline.stages.services import Services
+from sen12ts_pipeline.stages.services import Services, obtained
 
 
 def pairings(plan: Plan, planned: PlannedTile, services: Services) -> tuple[list[Candidate], list[Refusal]]:
     """Candidates of a tile and what rules 1 and 3 refuse; a pure function of the plan."""
-    scenes = {s.id: s for s in plan.scenes}
-    return pair(planned.tile, [scenes[i] for i in planned.scenes], planned.tracks, services.rules)
+    return pair(planned.tile, [plan.scene(i) for i in planned.scenes], planned.tracks, services.rules)
 
 
-def _candidates(partition: Partition, services: Services) -> tuple[Plan, Iterator[tuple[PlannedTile, list[Candidate]]]]:
-    plan = plan_of(partition, services)
-    return plan, ((t, pairings(plan, t, services)[0]) for t in plan.tiles)
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What is to be screened.
+
+    Attributes
+    ----------
+    scenes : dict
+        Tiles with an open candidate, by the identity of the scene.
+    bursts : dict
+        Tiles with an open candidate and their reference passes, by the burst that serves their centre.
+    """
+
+    scenes: dict[str, list[TileId]]
+    bursts: dict[BurstId, list[tuple[TileId, str]]]
 
 
-def scene_tiles(partition: Partition, services: Services) -> tuple[Plan, dict[str, list[TileId]]]:
-    """Tiles with an open candidate, by scene."""
-    plan, tiles = _candidates(partition, services)
-    found: dict[str, list[TileId]] = defaultdict(list)
-    for planned, candidates in tiles:
+def work_of(plan: Plan, services: Services) -> Work:
+    """What is to be screened of a plan."""
+    return _work(plan, services.rules)
+
+
+@functools.lru_cache(maxsize=4)
+def _work(plan: Plan, rules: Rules) -> Work:
+    scenes: dict[str, list[TileId]] = defaultdict(list)
+    bursts: dict[BurstId, list[tuple[TileId, str]]] = defaultdict(list)
+    for planned in plan.tiles:
+        candidates = pair(planned.tile, [plan.scene(i) for i in planned.scenes], planned.tracks, rules)[0]
         for scene_id in sorted({c.scene_id for c in candidates}):
-            found[scene_id].append(planned.tile)
-    return plan, dict(sorted(found.items()))
-
-
-def burst_tiles(partition: Partition, services: Services) -> tuple[Plan, dict[BurstId, list[tuple[TileId, str]]]]:
-    """Tiles with an open candidate and their reference passes, by the burst that serves their centre."""
-    plan, tiles = _candidates(partition, services)
-    found: dict[BurstId, list[tuple[TileId, str]]] = defaultdict(list)
-    for planned, candidates in tiles:
+            scenes[scene_id].append(planned.tile)
         wanted = {c.track for c in candidates}
         for track, reference in zip(planned.tracks, planned.references, strict=True):
             if track.track in wanted:
-                found[track.burst].append((planned.tile, reference))
-    return plan, dict(sorted(found.items()))
+                bursts[track.burst].append((planned.tile, reference))
+    return Work(dict(sorted(scenes.items())), dict(sorted(bursts.items())))
 
 
 def optical_shards(partition: str, services: Services) -> list[str]:
     """Scenes to screen."""
-    return list(scene_tiles(Partition.parse(partition), services)[1])
+    return list(work_of(plan_of(Partition.parse(partition), services), services).scenes)
 
 
 def radar_shards(partition: str, services: Services) -> list[str]:
     """Bursts whose tiles are to be screened."""
-    return [str(b) for b in burst_tiles(Partition.parse(partition), services)[1]]
+    return [str(b) for b in work_of(plan_of(Partition.parse(partition), services), services).bursts]
 
 
 def optical(partition: str, shard: str, services: Services) -> str:
-    """Count invalid pixels of every tile of a scene; returns the key of the counts."""
-    plan, tiles = scene_tiles(Partition.parse(partition), services)
-    scene, wanted = plan.scene(shard), tiles[shard]
-    recipe = cloud_recipe(scene, wanted, services)
-    if not services.artifacts.present(recipe):
-        services.artifacts.put_json(recipe, _count_clouds(scene, wanted, services))
-    return recipe.key
+    """Count invalid pixels of every tile of a scene; returns the shard."""
+    plan = plan_of(Partition.parse(partition), services)
+    clouds_of(plan.scene(shard), work_of(plan, services).scenes[shard], services)
+    return shard
+
+
+def clouds_of(scene: Scene, tiles: list[TileId], services: Services) -> dict[str, Any]:
+    """Invalid pixels of a scene's tiles and its cloud cover, counted if they are not there; or why it is broken."""
+    recipe = cloud_recipe(scene, tiles, services)
+
+    def count() -> None:
+        if not services.artifacts.present(recipe):
+            services.artifacts.put_json(recipe, _count_clouds(scene, tiles, services))
+
+    counts: dict[str, Any] = obtained(count, lambda: services.artifacts.get_json(recipe))
+    return counts
 
 
 def _count_clouds(scene: Scene, tiles: list[TileId], services: Services) -> dict[str, Any]:
@@ -89,9 +108,7 @@ def _count_clouds(scene: Scene, tiles: list[TileId], services: Services) -> dict
                 for tile in sorted(tiles, key=lambda t: (-t.row, t.column))
             }
     except BadProduct as error:
-        reason = f"{error.member}: {error.reason}" if error.member else error.reason
-        services.ledger.quarantine(error.product, reason)
-        return {"bad_product": f"{error.product}: {reason}"}
+        return {"bad_product": services.quarantine(error)}
     return {"invalid": invalid, "cloud_percent": measured}
 
 
@@ -103,37 +120,34 @@ def _measured_cloud(parts: Sequence[OpenGranule]) -> float:
 
 def radar(partition: str, shard: str, services: Services) -> str:
     """Make the terrain of every tile of a burst; returns the shard."""
-    plan, tiles = burst_tiles(Partition.parse(partition), services)
-    flights = {p.id: p for p in plan.references}
+    plan = plan_of(Partition.parse(partition), services)
 
     def one(work: tuple[TileId, str]) -> None:
-        make_terrain(work[0], flights[work[1]].id, plan, services)
+        make_terrain(work[0], plan.reference(work[1]), services)
 
-    services.each(one, tiles[BurstId.parse(shard)])
+    services.each(one, work_of(plan, services).bursts[BurstId.parse(shard)])
     return shard
 
 
-def make_terrain(tile: TileId, reference_id: str, plan: Plan, services: Services) -> None:
+def make_terrain(tile: TileId, reference: Pass, services: Services) -> None:
     """Make a tile's terrain artifact unless it is there; a refusal is an artifact too."""
-    reference = plan.flight(reference_id)
     recipe = terrain_recipe(tile, reference, services)
     if services.artifacts.present(recipe):
         return
     try:
         terrain = services.engine.terrain(tile.grid, reference)
     except Rejected as refused:
-        nothing = {"invalid": np.array(tile.grid.rows * tile.grid.cols)}
-        services.artifacts.put_arrays(recipe, nothing, {"rule": refused.rule, "detail": refused.detail})
+        services.artifacts.put_arrays(recipe, {}, {"rule": refused.rule, "detail": refused.detail})
         return
     services.artifacts.put_arrays(recipe, terrain_arrays(terrain), terrain_notes(terrain))
 
 
-def terrain_of(tile: TileId, reference_id: str, plan: Plan, services: Services) -> Terrain:
+def terrain_of(tile: TileId, reference: Pass, services: Services) -> Terrain:
     """A tile's terrain, made if it is not there; Rejected as the engine said when it was made."""
-    reference = plan.flight(reference_id)
     recipe = terrain_recipe(tile, reference, services)
-    make_terrain(tile, reference_id, plan, services)
-    _, notes = services.artifacts.get_arrays(recipe)
+    arrays, notes = obtained(
+        lambda: make_terrain(tile, reference, services), lambda: services.artifacts.get_arrays(recipe)
+    )
     if "rule" in notes:
         raise Rejected(str(notes["rule"]), str(tile), str(notes["detail"]))
-    return read_terrain(recipe, tile, services)
+    return read_terrain(tile, arrays, notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,10 +15,10 @@ from sen12ts_pipeline.domain.pairing import Candidate, Refusal
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.domain.selection import Screened, fill_cap, tile_order, within_budget
 from sen12ts_pipeline.errors import Rejected
-from sen12ts_pipeline.ports import CandidateRecord, CandidateState
-from sen12ts_pipeline.stages.documents import SELECTION, ChosenTile, Plan, PlannedTile, Selection
-from sen12ts_pipeline.stages.recipes import cloud_recipe
-from sen12ts_pipeline.stages.screen import pairings, scene_tiles, terrain_of
+from sen12ts_pipeline.ports import CandidateRecord, CandidateState, ObjectKey
+from sen12ts_pipeline.stages.documents import PLAN, SELECTION, ChosenTile, Plan, PlannedTile, Selection
+from sen12ts_pipeline.stages.match import plan_of
+from sen12ts_pipeline.stages.screen import clouds_of, pairings, terrain_of, work_of
 from sen12ts_pipeline.stages.services import Services
 
 TILE_PIXELS = 256 * 256
@@ -25,16 +27,16 @@ TILE_PIXELS = 256 * 256
 def run(partition: str, services: Services, *, refresh: bool = False) -> str:
     """Freeze which candidates are made, and record every refusal; returns the selection's key.
 
-    With `refresh` the selection is made anew, but what is finished keeps its slot.
+    With `refresh`, or when the plan is another one, the selection is made anew, but what is finished keeps its slot.
     """
     parsed = Partition.parse(partition)
-    before = SELECTION.find(services.store, parsed)
+    before, made_of = SELECTION.find(services.store, parsed), PLAN.digest(services.store, parsed)
     selection = before
-    if selection is None or refresh:
-        plan, tiles = scene_tiles(parsed, services)
+    if selection is None or refresh or selection.plan != made_of:
+        plan = plan_of(parsed, services)
         finished = _finished(parsed, before, services) if before else {}
-        selection = choose(plan, _Clouds(plan, tiles, services), services, finished)
-        if plan.tiles:
+        selection = dataclasses.replace(choose(plan, _Clouds(plan, services), services, finished), plan=made_of)
+        if made_of:
             (SELECTION.replace if before else SELECTION.freeze)(services.store, parsed, selection)
     services.ledger.record_candidates(records(parsed, selection))
     figures = Counter(r.rule for r in selection.refusals)
@@ -44,14 +46,20 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
 
 
 def _finished(partition: Partition, before: Selection, services: Services) -> dict[TileId, list[Screened]]:
-    """Finished candidates of an earlier selection by tile, in the order of their slots."""
+    """Finished candidates of an earlier selection by tile, in the order of their slots, as the store has them."""
     slots: dict[TileId, dict[int, Screened]] = defaultdict(dict)
-    known = {(t.tile, str(name_of(s.candidate))): s for t in before.tiles for s in t.candidates}
-    for record in services.ledger.triplets(partition):
-        screened = known.get((record.tile, record.name))
-        if screened:
-            slots[record.tile][record.slot] = screened
+    there = set(services.store.keys(f"{partition.aoi}/metadata/"))
+    for screened in (s for t in before.tiles for s in t.candidates):
+        key = metadata_key(partition, str(name_of(screened.candidate)))
+        if key in there:
+            slot = json.loads(services.store.get(key))["properties"]["sen12ts:slot"]
+            slots[screened.candidate.tile].setdefault(slot, screened)
     return {tile: [by_slot[k] for k in sorted(by_slot)] for tile, by_slot in slots.items()}
+
+
+def metadata_key(partition: Partition, name: str) -> ObjectKey:
+    """Where the STAC item of a triplet lies."""
+    return ObjectKey(f"{partition.aoi}/metadata/{name}.json")
 
 
 def selection_of(partition: Partition, services: Services) -> Selection:
@@ -62,10 +70,10 @@ def selection_of(partition: Partition, services: Services) -> Selection:
 class _Clouds:
     """Counts of the optical screen by scene."""
 
-    def __init__(self, plan: Plan, tiles: dict[str, list[TileId]], services: Services) -> None:
-        self._counts: dict[str, dict[str, Any]] = {
-            scene_id: services.artifacts.get_json(cloud_recipe(plan.scene(scene_id), wanted, services))
-            for scene_id, wanted in tiles.items()
+    def __init__(self, plan: Plan, services: Services) -> None:
+        self._counts = {
+            scene_id: clouds_of(plan.scene(scene_id), tiles, services)
+            for scene_id, tiles in work_of(plan, services).scenes.items()
         }
 
     def of(self, one: Candidate) -> dict[str, Any]:
@@ -73,7 +81,7 @@ class _Clouds:
 
 
 def choose(plan: Plan, clouds: _Clouds, services: Services, finished: Mapping[TileId, list[Screened]]) -> Selection:
-    """Apply rules 4, 6 and 7 to every tile of the plan; what is finished comes first."""
+    """Apply rules 4, 6 and 7 to every tile of the plan; what is finished comes first, in its tile and in the budget."""
     refusals: list[Refusal] = []
     tiles: list[ChosenTile] = []
     for planned in plan.tiles:
@@ -84,13 +92,18 @@ def choose(plan: Plan, clouds: _Clouds, services: Services, finished: Mapping[Ti
         if screened or pinned:
             tiles.append(_ranked(planned.tile, screened, pinned, services.rules.cap_per_season))
     ordered = _in_order(plan, tiles, services)
-    kept = within_budget([(t.tile, t.slots) for t in ordered], services.rules.season_triplets)
-    inside = set(kept)
-    return Selection(
-        tuple(t for t in ordered if t.tile in inside),
-        tuple(refusals),
-        tuple(t.tile for t in ordered if t.tile not in inside),
+    triplets = services.rules.season_triplets
+    spent = sum(t.pinned for t in ordered)
+    inside = set(within_budget([(t.tile, t.slots - t.pinned) for t in ordered], triplets - spent))
+    beyond = [t for t in ordered if t.tile not in inside]
+    detail = f"the season's {triplets} triplets are used up by tiles that come earlier in the {services.tile_order} order"
+    refusals.extend(
+        Refusal.of(s.candidate, "budget", detail, s.invalid_s1, s.invalid_s2)
+        for t in beyond
+        for s in t.candidates[t.pinned :]
     )
+    kept = [t if t.tile in inside else t.only_finished() for t in ordered]
+    return Selection(tuple(t for t in kept if t.slots), tuple(refusals), tuple(t.tile for t in beyond))
 
 
 def _ranked(tile: TileId, screened: list[Screened], pinned: list[Screened], cap: int) -> ChosenTile:
@@ -113,7 +126,6 @@ class _Screen:
 
     def __init__(self, plan: Plan, planned: PlannedTile, clouds: _Clouds, services: Services) -> None:
         self._plan, self._planned, self._clouds, self._services = plan, planned, clouds, services
-        self._bursts = {p.flight.id: frozenset(p.bursts) for p in plan.passes}
         self._terrain: dict[int, tuple[int, tuple[BurstId, ...]] | Rejected] = {}
 
     def apply(self, candidates: Iterable[Candidate], refusals: list[Refusal]) -> list[Screened]:
@@ -147,7 +159,7 @@ class _Screen:
         if not rules.admits_invalid(invalid_s2):
             return Refusal.of(one, "s2_invalid", f"{invalid_s2} {limit}", invalid_s1, invalid_s2)
         for visit in one.series.visits:
-            missing = [str(b) for b in bursts if b not in self._bursts[visit.pass_id]]
+            missing = [str(b) for b in bursts if b not in self._plan.bursts[visit.pass_id]]
             if missing:
                 detail = f"pass {visit.pass_id} lacks burst {', '.join(missing)}"
                 return Refusal.of(one, "missing_burst", detail, invalid_s1, invalid_s2)
@@ -156,14 +168,12 @@ class _Screen:
     def _terrain_of(self, one: Candidate) -> tuple[int, tuple[BurstId, ...]] | Rejected:
         if one.track not in self._terrain:
             try:
-                terrain = terrain_of(one.tile, self._reference(one), self._plan, self._services)
+                reference = self._plan.reference(reference_of(self._planned, one))
+                terrain = terrain_of(one.tile, reference, self._services)
                 self._terrain[one.track] = int((~terrain.valid).sum()), terrain.bursts
             except Rejected as refused:
                 self._terrain[one.track] = refused
         return self._terrain[one.track]
-
-    def _reference(self, one: Candidate) -> str:
-        return reference_of(self._planned, one)
 
 
 def reference_of(planned: PlannedTile, one: Candidate) -> str:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from shapely.geometry.base import BaseGeometry
 
 from sen12ts_pipeline.domain.rules import Rules
+from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Catalogue, CloudMasker, LabelSource, Ledger, ObjectStore, SarEngine, Source
 from sen12ts_pipeline.state.artifacts import Artifacts
 
@@ -41,6 +42,8 @@ class Services:
         Where products come from, for messages.
     broken : callable
         Products that the catalogue could not read, with reasons.
+    dry : bool
+        Whether broken products are only left out, not remembered.
     """
 
     aoi: str
@@ -62,6 +65,14 @@ class Services:
     artifacts: Artifacts
     ledger: Ledger
     broken: Callable[[], dict[str, str]]
+    dry: bool = False
+
+    def quarantine(self, error: BadProduct) -> str:
+        """Remember a broken product; returns the finding: product, file, reason."""
+        reason = f"{error.member}: {error.reason}" if error.member else error.reason
+        if not self.dry:
+            self.ledger.quarantine(error.product, reason)
+        return f"{error.product}: {reason}"
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Results of `work`, in the order of the items, on as many threads as `workers`; the first error ends it."""
@@ -70,3 +81,16 @@ class Services:
             return [work(t) for t in tasks]
         with ThreadPoolExecutor(min(self.workers, len(tasks))) as pool:
             return list(pool.map(work, tasks))
+
+
+def obtained(make: Callable[[], object], get: Callable[[], R]) -> R:
+    """What `get` reads once `make` has made it where it was not there; made again if it was damaged.
+
+    A damaged artifact is deleted when it is read: `get` raises KeyError.
+    """
+    make()
+    try:
+        return get()
+    except KeyError:
+        make()
+        return get()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import rasterio
 from numpy.polynomial import chebyshev
 from pyproj import CRS, Transformer
+from rasterio import Affine
 from rasterio.windows import Window
 
 from sen12ts_pipeline.errors import ConfigurationError
@@ -133,7 +134,7 @@ class Dem:
         values[~np.isfinite(values)] = np.nan
         return values
 
-    def _to_ellipsoid(self, values: Float64, crs: CRS, transform: rasterio.Affine, corner: tuple[int, int]) -> None:
+    def _to_ellipsoid(self, values: Float64, crs: CRS, transform: Affine, corner: tuple[int, int]) -> None:
         geoid = load_geoid(self.vertical, self.geoid)
         if geoid is None:
             return
@@ -157,7 +158,7 @@ def file_digest(path: Path) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _describe(path: Path) -> tuple[CRS, rasterio.Affine, tuple[int, int]]:
+def _describe(path: Path) -> tuple[CRS, Affine, tuple[int, int]]:
     try:
         with rasterio.open(path) as source:
             wkt, transform, shape = source.crs and source.crs.to_wkt(), source.transform, source.shape
@@ -180,7 +181,7 @@ def _transformer_to_geographic(wkt: str) -> Transformer:
 
 
 def _pixel_polynomials(
-    to_dem: Transformer, box: tuple[float, float, float, float], transform: rasterio.Affine
+    to_dem: Transformer, box: tuple[float, float, float, float], transform: Affine
 ) -> tuple[Float64, Float64, tuple[int, int, int, int]]:
     """Chebyshev coefficients of (column, row) over a box, and the pixel span (c0, c1, r0, r1) that holds it.
 

@@ -58,7 +58,8 @@ class Geoid:
             or (not around and (np.any(col < -slack) or np.any(col > cols - 1 + slack)))
         ):
             rule = "the geoid grid must cover the DEM window"
-            area = f"lon {np.min(longitude):.3f}..{np.max(longitude):.3f}, lat {np.min(latitude):.3f}..{np.max(latitude):.3f}"
+            spans = (f"{np.min(x):.3f}..{np.max(x):.3f}" for x in (longitude, latitude))
+            area = "lon {}, lat {}".format(*spans)
             raise ConfigurationError(self.name, "dem.geoid", rule, area)
         r0 = np.clip(np.floor(row).astype(int), 0, rows - 2)
         c0 = np.floor(col).astype(int) if around else np.clip(np.floor(col).astype(int), 0, cols - 2)

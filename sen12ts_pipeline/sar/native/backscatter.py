@@ -15,8 +15,8 @@ Float64 = npt.NDArray[np.float64]
 def gamma0_db(power: Float32, noise: Float32, factor: Float32) -> tuple[Float32, int]:
     """Terrain-flattened backscatter in dB.
 
-    Mean power of a pixel's two samples, less the mean thermal noise, times the terrain factor; only then is a power at or
-    below zero set to the floor, for cutting single samples would brighten dark areas.
+    Mean power of a pixel's two samples, less the mean thermal noise, times the terrain factor; only then is a power at
+    or below zero set to the floor, for cutting single samples would brighten dark areas.
 
     Parameters
     ----------

@@ -153,9 +153,7 @@ class NativeEngine:
         image = make_image(terrain, self.opened(one), heights, ("VH", "VV"), "")
         return {p: gamma0_db(image.power[p], image.noise[p], terrain.factor)[0] for p in ("VH", "VV")}
 
-    def interferogram(
-        self, terrain: Terrain, earlier: Pass, later: Pass, polarisation: str
-    ) -> tuple[Float32, Float32]:
+    def interferogram(self, terrain: Terrain, earlier: Pass, later: Pass, polarisation: str) -> tuple[Float32, Float32]:
         """Coherence and phase of two passes on 20 m cells, for those who want no frame."""
         lattice = Lattice.of(terrain.grid)
         heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)

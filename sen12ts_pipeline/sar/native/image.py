@@ -83,9 +83,8 @@ class _Block:
     def read(self, polarisation: str) -> Complex64:
         """Complex samples (rows, cols); BadProduct naming the file when they cannot be read."""
         files, swath = self.placed.files, self.placed.swath
-        path = files.measurement(swath.subswath, polarisation)
+        member, path = files.measurement(swath.subswath, polarisation)
         first = self.placed.burst.index * swath.lines_per_burst + self.top
-        member = "measurement/" + path.rsplit("/", 1)[-1]
         try:
             with rasterio.open(path) as source:
                 if source.width != swath.samples:

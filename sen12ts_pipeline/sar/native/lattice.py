@@ -35,8 +35,8 @@ class Lattice:
     @classmethod
     def of(cls, grid: Grid) -> Lattice:
         """Lattice of a grid of 10 m pixels."""
-        col = np.arange(-HALO_COLS, 2 * grid.cols + HALO_COLS)
-        row = np.arange(-HALO_ROWS, grid.rows + HALO_ROWS)
+        col = np.arange(-HALO_COLS, 2 * grid.cols + HALO_COLS, dtype=float)
+        row = np.arange(-HALO_ROWS, grid.rows + HALO_ROWS, dtype=float)
         return cls(
             grid.west + EASTING_STEP_M * (col + 0.5),
             grid.north - NORTHING_STEP_M * (row + 0.5),

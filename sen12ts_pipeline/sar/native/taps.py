@@ -1,8 +1,8 @@
 """Interpolation kernels: eight least-squares taps per fraction, fitted to the spectrum of the data.
 
 For offset d and taps m the weights minimise ``sum_f P(f) |sum_m w_m exp(2 pi j f (m - d)) - 1|^2`` with P the squared
-window of the processed band and a floor on a small margin beside it. Against windowed sincs of the same length the error
-is 4 to 10 dB lower.
+window of the processed band and a floor on a small margin beside it. Against windowed sincs of the same length the
+error is 4 to 10 dB lower.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ class _Nodes:
 
     def __init__(self, grid: Grid, dem: Dem, reference: OpenPass, halo: int) -> None:
         self.grid, self.halo = grid, halo
-        self.easting = grid.west + NODE_M * (np.arange(-halo, grid.cols + halo) + 0.5)
-        self.northing = grid.north - NODE_M * (np.arange(-halo, grid.rows + halo) + 0.5)
+        self.easting = grid.west + NODE_M * (np.arange(-halo, grid.cols + halo, dtype=float) + 0.5)
+        self.northing = grid.north - NODE_M * (np.arange(-halo, grid.rows + halo, dtype=float) + 0.5)
         box = (self.easting[0], self.northing[-1], self.easting[-1], self.northing[0])
         self.height = dem.window(grid.epsg, tuple(float(x) for x in box)).lattice(self.easting, self.northing)
         if not np.isfinite(self.height[self.inner]).any():

@@ -1,4 +1,4 @@
-"""Area projection: the ground area of every radar bin, seen along the line of sight (Small 2011; Shiroma et al. 2022)."""
+"""Area projection: ground area of every radar bin, seen along the line of sight (Small 2011; Shiroma et al. 2022)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def accumulate(
 
     height : (m, n) metres, row 0 north, NaN where void. line, sample : (m, n) bin coordinates, bin centres at integers.
     look : (3, m, n) unit vector satellite to ground in east, north, up. dark : (m, n) nodes in shadow.
-    step : true metres between nodes, (east, north). split : sub-facets per quad and axis. out : (lines, samples), added.
+    step : true metres between nodes, (east, north). split : sub-facets per quad and axis. out : (lines, samples), added
+    to.
     """
     rows, cols = height.shape
     area = step[0] * step[1] / (split * split)
@@ -57,7 +58,7 @@ def accumulate(
                     b = (sample[i, j] * (1 - u) + sample[i, j + 1] * u) * (1 - v) + (
                         sample[i + 1, j] * (1 - u) + sample[i + 1, j + 1] * u
                     ) * v
-                    la, sb = int(math.floor(a)), int(math.floor(b))
+                    la, sb = math.floor(a), math.floor(b)
                     if la < 0 or sb < 0 or la + 1 >= out.shape[0] or sb + 1 >= out.shape[1]:
                         continue
                     fa, fb = a - la, b - sb
@@ -76,7 +77,7 @@ def look_up(bins: Float64, line: Float64, sample: Float64, out: Float64) -> None
             out[i, j] = np.nan
             if not math.isfinite(a + b):
                 continue
-            la, sb = int(math.floor(a)), int(math.floor(b))
+            la, sb = math.floor(a), math.floor(b)
             if la < 0 or sb < 0 or la + 1 >= bins.shape[0] or sb + 1 >= bins.shape[1]:
                 continue
             fa, fb = a - la, b - sb

@@ -42,7 +42,8 @@ def cross(earlier: Complex64, later: Complex64, taps: Float64, stride: int, out:
 def finish(sums: Float64, taps: Float64, stride: int, coherence: Float32, phase: Float32) -> None:
     """Sums along columns, then coherence and phase; NaN where less than half of the weight is valid.
 
-    sums : (5, m, cells) of `cross`. taps : (k,), their sum times that of the row taps is 1. coherence, phase : (rows, cells).
+    sums : (5, m, cells) of `cross`. taps : (k,), their sum times that of the row taps is 1. coherence, phase :
+    (rows, cells).
     """
     for r in range(coherence.shape[0]):
         for c in range(coherence.shape[1]):

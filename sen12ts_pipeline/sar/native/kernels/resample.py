@@ -89,9 +89,9 @@ def sample_complex(
 ) -> None:
     """Samples of one burst, carrier restored and range phase removed, where `chosen` is `index`.
 
-    block : (lines, samples) deramped. line, sample : (m, n) positions in the block. distance : (m, n) slant range, metres.
-    *_taps : (FRACTIONS + 1, TAPS). scale : eta0, dt, x0, dx as in `deramp`. out : (m, n), NaN where a tap lies outside
-    the block or more than half of the taps are exactly zero; left alone elsewhere.
+    block : (lines, samples) deramped. line, sample : (m, n) positions in the block. distance : (m, n) slant range,
+    metres. *_taps : (FRACTIONS + 1, TAPS). scale : eta0, dt, x0, dx as in `deramp`. out : (m, n), NaN where a tap lies
+    outside the block or more than half of the taps are exactly zero; left alone elsewhere.
     """
     eta0, dt, x0, dx = scale
     nan = np.complex64(complex(np.nan, np.nan))
@@ -139,7 +139,7 @@ def _interpolate(
     zero = np.complex64(0.0)
     if not math.isfinite(line + sample):
         return zero, TAPS * TAPS
-    a, b = int(math.floor(line)), int(math.floor(sample))
+    a, b = math.floor(line), math.floor(sample)
     top, left = a - TAPS // 2 + 1, b - TAPS // 2 + 1
     if top < 0 or left < 0 or top + TAPS > block.shape[0] or left + TAPS > block.shape[1]:
         return zero, TAPS * TAPS
