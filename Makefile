@@ -50,7 +50,7 @@ bench: setup ## Measure seconds, CPU seconds and memory of each stage, and per t
 	@exec $(BIN)/python benchmarks/run.py
 
 UV := $(BIN)/uv --quiet --no-config --directory requirements pip compile --universal --python-version 3.11 \
-  --fork-strategy fewest --no-annotate --no-emit-index-url --no-emit-find-links --no-strip-extras
+  --fork-strategy fewest --no-annotate --no-strip-extras
 TOGETHER := ../.sen12ts/together.txt
 LOCK := $(UV) --generate-hashes --custom-compile-command 'make lock'
 

@@ -24,6 +24,7 @@ RETRIES = 2
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("SEN12TS_RETRY_DELAY_S", "300")))
 LONGEST = timedelta(hours=12)
 PARTITION = "{{ partition(dag_run) }}"
+REFRESH = "{{ params.refresh }}"
 
 
 def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -81,9 +82,9 @@ def build(aoi: AoiSettings) -> DAG:
         params={
             "year": Param(aoi.year, type="integer", minimum=2015, maximum=2100, title="Year"),
             "season": Param("fall", type="string", enum=SEASONS, title="Season"),
+            "refresh": Param(False, type="boolean", title="Search again", description="Take what is new."),
         },
         user_defined_macros={"partition": partition_of(aoi)},
-        render_template_as_native_obj=False,
     )
     with dag:
         _tasks(name)
@@ -92,20 +93,20 @@ def build(aoi: AoiSettings) -> DAG:
 
 def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @stage()
-    def search(partition: str) -> str:
+    def search(partition: str, refresh: str) -> str:
         """Ask the catalogue for granules and passes, and freeze the answer."""
         from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import search
 
-        return search.run(partition, wiring.connect(aoi))
+        return search.run(partition, wiring.connect(aoi), refresh=refresh == "True")
 
     @stage()
-    def match(partition: str) -> str:
+    def match(partition: str, refresh: str) -> str:
         """Pair scenes with radar series, tile by tile."""
         from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import match
 
-        return match.run(partition, wiring.connect(aoi))
+        return match.run(partition, wiring.connect(aoi), refresh=refresh == "True")
 
     @stage()
     def screen_optical_shards(partition: str) -> list[str]:
@@ -140,12 +141,12 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
         return screen.radar(partition, shard, wiring.connect(aoi))
 
     @stage(trigger_rule="none_failed")
-    def select(partition: str) -> str:
+    def select(partition: str, refresh: str) -> str:
         """Choose candidates under the cap and the budget, and freeze the choice."""
         from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import select
 
-        return select.run(partition, wiring.connect(aoi))
+        return select.run(partition, wiring.connect(aoi), refresh=refresh == "True")
 
     @stage()
     def optical_shards(partition: str) -> list[str]:
@@ -235,7 +236,7 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
         if failed:
             raise AirflowFailException(f"{failed} tasks of the run failed or could not start")
 
-    searched, matched, selected = search(PARTITION), match(PARTITION), select(PARTITION)
+    searched, matched, selected = (one(PARTITION, REFRESH) for one in (search, match, select))
     assembling, published, reported = assemble_shards(PARTITION), publish(PARTITION), report(PARTITION)
 
     def over(shards: Any, work: Any) -> Any:

@@ -45,9 +45,9 @@ class State:
 
     @classmethod
     def of(cls, store: Path) -> State:
-        """State that belongs to a store."""
+        """State that belongs to a store; below ``.sen12ts``, or the folder that ``SEN12TS_STATE`` names."""
         store = store.absolute()
-        base = ROOT / ".sen12ts"
+        base = Path(os.environ.get("SEN12TS_STATE") or ROOT / ".sen12ts").absolute()
         if store == DEFAULT_STORE:
             return cls(store, base)
         digest = hashlib.sha256(str(store).encode()).hexdigest()[:8]

@@ -31,7 +31,7 @@ class Progress:
         self.failures: list[str] = []
 
     @hookimpl
-    def on_task_instance_running(self, task_instance: Any) -> None:
+    def on_task_instance_running(self, task_instance: Any) -> None:  # noqa: ARG002 - Airflow's name
         """Take the time."""
         self._since = time.monotonic()
 

@@ -7,14 +7,17 @@ is wrong, 130 when interrupted. A run that was ended in any way, at any moment, 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
+
+import psutil
 
 from deploy.local.console import Console
 from deploy.local.environment import (
@@ -27,7 +30,7 @@ from deploy.local.environment import (
     prepare_database,
     tidy_database,
 )
-from deploy.local.variables import DEMO_AOI, Job, WrongVariables, plan, read_variables
+from deploy.local.variables import Job, WrongVariables, plan, read_variables
 from sen12ts_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ UNLIMITED = -1
 
 def main() -> int:
     """Run what the variables in the environment ask for."""
+    end_on_signals()
     try:
         job = plan(read_variables(os.environ, os.environ.get("SEN12TS_MAKE_VARIABLES", "")))
     except WrongVariables as error:
@@ -55,7 +59,6 @@ def _run(job: Job) -> int:
     started = time.monotonic()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     console = Console(job.state.logs / f"run-{job.partition.aoi}-{job.partition.name}-{stamp}.log")
-    end_on_signals(console.say)
     os.environ.update(job.environment)
     os.environ.update(airflow_environment(job.state), AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING")
     console.say(f"{job.partition} -> {job.state.store}")
@@ -63,11 +66,13 @@ def _run(job: Job) -> int:
         failures = _prepare_and_execute(job, console)
     except ConfigurationError as error:
         failures = [str(error)]
+    console.say("")
     for failure in failures:
-        console.say(f"\nFAILED  {failure}")
-    console.say("" if failures else f"\n{_summary(job)}")
-    console.say(f"log:     {_short(console.log)}")
-    console.say(f"time:    {time.monotonic() - started:.0f} s")
+        console.say(f"FAILED  {failure}")
+    if not failures:
+        console.say(_summary(job))
+    console.say(f"  log      {console.log}")
+    console.say(f"  time     {time.monotonic() - started:.0f} s")
     if failures:
         console.say("What is finished is kept: the same command goes on from there.")
     return FAILED if failures else 0
@@ -87,9 +92,16 @@ def make_demo(say: Callable[[str], None]) -> None:
     from sen12ts_pipeline.simulate.place import DEMO as PLACE
 
     with locked(DEMO.parent / "demo.lock", wait=True):
-        if not (DEMO / "truth.json").exists():
+        made = (DEMO / "truth.json").exists()
+        if made:
+            try:
+                simulate(PLACE, DEMO)
+            except ConfigurationError:
+                made = False  # another version's demo
+                shutil.rmtree(DEMO)
+        if not made:
             say(f"  simulating the demo's products in {_short(DEMO)}")
-        simulate(PLACE, DEMO)
+            simulate(PLACE, DEMO)
 
 
 def execute(job: Job, console: Console) -> list[str]:
@@ -125,19 +137,23 @@ def _summary(job: Job) -> str:
     return report.summary_text(str(job.partition), wiring.connect(job.partition.aoi))
 
 
-def end_on_signals(say: Callable[[str], None]) -> None:
-    """End at once, with all children, on Ctrl-C and SIGTERM: Airflow would take either for a failed task and go on."""
+def end_on_signals() -> None:
+    """End at once, with all children, on Ctrl-C and SIGTERM.
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        import psutil
+    A thread waits for them, because Airflow puts its own handlers in place of ours, takes either signal for a task that
+    failed, and goes on. To be called before a library starts threads, which would not block the signals.
+    """
+    numbers, out = {signal.SIGINT, signal.SIGTERM}, os.dup(1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
+    def wait() -> None:
+        number = signal.Signals(signal.sigwait(numbers))
         for child in psutil.Process().children(recursive=True):
             child.kill()
-        say(f"\nended by {signal.Signals(number).name}; the same command goes on from here")
+        os.write(out, f"\nended by {number.name}; the same command goes on from here\n".encode())
         os._exit(INTERRUPTED)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _refuse(reason: str, status: int) -> int:

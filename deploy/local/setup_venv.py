@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,7 +18,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "sen12ts-setup"
 PIP, LISTS = "requirements/pip.txt", ("requirements/run.txt", "requirements/dev.txt")
-DECIDES = (PIP, *LISTS, "pyproject.toml", "deploy/local/setup_venv.py")
+DECIDES = (PIP, *LISTS, "deploy/local/setup_venv.py")
 
 
 def state() -> str:
@@ -24,21 +26,32 @@ def state() -> str:
     digest = hashlib.sha256(str(ROOT).encode())
     for name in DECIDES:
         digest.update((ROOT / name).read_bytes())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    digest.update(json.dumps([project["project"], project["build-system"]], sort_keys=True).encode())
     return digest.hexdigest()
 
 
 def create() -> None:
     """Make an empty environment that has pip, unless a working one is there."""
-    if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0:
+    if is_whole():
         return
     if importlib.util.find_spec("ensurepip"):
         call(sys.executable, "-m", "venv", "--clear", VENV)
     elif importlib.util.find_spec("pip"):
         call(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
-        call(sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "--require-hashes", "-r", ROOT / PIP)
+        pip = (sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet")
+        call(*pip, "--require-hashes", "-r", ROOT / PIP)
     else:
         name = f"python{sys.version_info.major}.{sys.version_info.minor}"
         sys.exit(f"make setup: {name} has neither venv nor pip; on Debian and Ubuntu: apt-get install {name}-venv")
+
+
+def is_whole() -> bool:
+    """Whether there is an environment that works and lies where it was made."""
+    script = VENV / "bin" / "pip"
+    if not PYTHON.exists() or not script.exists() or str(VENV) not in script.read_text("utf-8")[:1000]:
+        return False
+    return subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0
 
 
 def install() -> None:

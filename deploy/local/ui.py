@@ -37,13 +37,14 @@ from deploy.local.environment import (
     tidy_database,
 )
 from deploy.local.run import make_demo
-from deploy.local.variables import adhoc_folder
+from deploy.local.variables import DEMO_AOI, adhoc_folder
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.settings.load import aoi_folders, list_aois
 
 USER = "admin"
 FIRST_PORT, PORTS_TRIED = 8080, 20
 HEALTHY_WITHIN_S = 300
-GRACE_S = 8
+GRACE_S = 5
 SERVICES = {
     "api-server": (),
     "scheduler": ("--skip-serve-logs",),
@@ -97,7 +98,8 @@ def _serve(state: State, wanted_port: str) -> None:
     settings = {**airflow_environment(state), **service_environment(state, port)}
     os.environ.update(settings)
     sys.path.append(str(SQLITE_SETTINGS))
-    make_demo(_say)
+    if any(path.stem == DEMO_AOI for path in list_aois(aoi_folders())):
+        make_demo(_say)
     prepare_database(state)
     tidy_database(SLOTS)
     password = make_user(state)
@@ -203,7 +205,7 @@ def _start(name: str, options: tuple[str, ...], log: Path) -> Service:
             stdout=out,
             stderr=out,
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads here
+            preexec_fn=_end_with_parent,
         )
     return Service(name, process, log)
 

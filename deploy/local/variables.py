@@ -132,9 +132,9 @@ def _errors(variables: Mapping[str, str]) -> list[str]:
     elif "AOI" in variables and "SEASON" not in variables and variables["AOI"] != DEMO_AOI:
         errors.append(f"SEASON: must be given too: {VARIABLES['SEASON']}")
     for name in _FILES:
-        kind = "folder" if name == "ARCHIVE" else "file"
-        if name in variables and not (Path(variables[name]).is_dir() if kind == "folder" else _readable(variables[name])):
-            errors.append(f"{name}: must be an existing {kind}; got {variables[name]!r}")
+        if name in variables and not _is_there(name, Path(variables[name])):
+            kind = "folder" if name == "ARCHIVE" else "file"
+            errors.append(f"{name}: must be an existing, readable {kind}; got {variables[name]!r}")
     errors += _wrong_words(variables)
     if "STORE" in variables and Path(variables["STORE"]).exists() and not Path(variables["STORE"]).is_dir():
         errors.append(f"STORE: must be a folder; got {variables['STORE']!r}, which is a file")
@@ -152,8 +152,8 @@ def _wrong_words(variables: Mapping[str, str]) -> list[str]:
     return errors
 
 
-def _readable(path: str) -> bool:
-    return Path(path).is_file() and os.access(path, os.R_OK)
+def _is_there(name: str, path: Path) -> bool:
+    return (path.is_dir() if name == "ARCHIVE" else path.is_file()) and os.access(path, os.R_OK)
 
 
 def _area_of_file(
@@ -203,4 +203,3 @@ def adhoc_folder(state: State, environ: Mapping[str, str]) -> Path:
         if file.stem not in configured:
             (folder / file.name).symlink_to(file)
     return folder
-

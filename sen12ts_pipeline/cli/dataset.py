@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import typer
 
 from sen12ts_pipeline.domain.lattice import TileId
-from sen12ts_pipeline.domain.names import TripletName
+from sen12ts_pipeline.domain.names import LabelName, TripletName
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import ConfigurationError
 
 AOI = typer.Argument(help="Name of an area in config/aois, for example iowa.", show_default=False)
-YEAR = typer.Option(None, "--year", help="Year; the area's own by default.", show_default=False)
+YEAR = typer.Option(
+    None, "--year", min=2015, max=2100, help="Year; the area's own by default.", show_default=False
+)  # fmt: skip
 SEASON = typer.Option(..., "--season", help="winter, spring, summer or fall.", show_default=False)
 
 
@@ -87,10 +90,11 @@ def verify(
 ) -> None:
     """Check a data set against the contract and its own digests; exit status 1 when something is wrong."""
     from sen12ts_pipeline.dataset.verify import verify as check
+    from sen12ts_pipeline.settings.load import load_settings
 
-    if not folder.is_dir():
-        raise ConfigurationError("FOLDER", "folder", "must be the folder of a data set", str(folder))
-    findings = check(folder)
+    if not any((folder / name).is_dir() for name in ("s1", "metadata", "partitions")):
+        raise ConfigurationError("FOLDER", "folder", "must be the folder of a data set, STORE/<aoi>", str(folder))
+    findings = check(folder, rules=load_settings().rules.to_rules())
     for finding in findings:
         typer.echo(str(finding))
     names = len(list((folder / "s1").glob("*.tif")))
@@ -110,7 +114,7 @@ def _progress(name: str, shards: list[str], work: Callable[[str], object]) -> No
     from rich.progress import track
 
     console, started = Console(stderr=True), time.monotonic()
-    for shard in track(shards, f"{name:15s}", console=console, transient=True):
+    for shard in track(shards, f"{name:15s}", console=console, transient=True, disable=not console.is_terminal):
         work(shard)
     console.print(f"{name:15s} {len(shards):4d} shards {time.monotonic() - started:7.1f} s", highlight=False)
 
@@ -120,9 +124,12 @@ def _tile(text: str) -> TileId:
         return TileId.parse(text)
     except ValueError:
         pass
-    try:
-        name = TripletName.parse(Path(text).stem)
-    except ValueError:
-        rule = "must be ZZ_COLUMN_ROW, for example 31_-40_1803, or the name of a triplet's file"
-        raise ConfigurationError("TILE", "tile", rule, text) from None
-    return TileId.at(float(name.longitude), float(name.latitude))
+    stem = re.sub(r"\.(tif|json|png)$", "", Path(text).name)
+    for parse in (TripletName.parse, LabelName.parse):
+        try:
+            name = parse(stem)
+        except ValueError:
+            continue
+        return TileId.at(float(name.longitude), float(name.latitude))
+    rule = "must be ZZ_COLUMN_ROW, for example 31_-40_1803, or the name of a triplet's file"
+    raise ConfigurationError("TILE", "tile", rule, text)

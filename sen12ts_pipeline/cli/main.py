@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from sen12ts_pipeline import __version__
 from sen12ts_pipeline.cli import dataset, science, simulation
@@ -25,7 +27,9 @@ class _Application(typer.Typer):
         try:
             return super().__call__(*args, **kwargs)
         except Sen12tsError as error:
-            console.print(f"[red]error:[/red] {error}", soft_wrap=True)
+            if os.environ.get("SEN12TS_DEBUG"):
+                raise
+            console.print("[red]error:[/red]", Text(" ".join(str(error).splitlines())), soft_wrap=True)
             sys.exit(2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def backscatter(
 
     if spacing != PIXEL_M:
         raise ConfigurationError("--spacing", "spacing", "must be 10 metres", spacing)
-    wanted = Grid.parse(grid)
+    wanted = _grid(grid)
     engine, (one,) = wiring.science(dem, dem_vertical, geoid, [(safe, *slices)])
     layers = np.full((len(BACKSCATTER_BANDS), *wanted.shape), np.nan, np.float32)
     layers[-1] = 0
@@ -80,10 +81,10 @@ def interferogram(
     geoid: Path | None = GEOID,
     pol: str = typer.Option("VV", "--pol", help="Polarisation: VV or VH."),
 ) -> None:
-    """Coherence and phase, angle(secondary * conj(reference)), flat earth and topography removed, 80 m Gaussian kernel."""
+    """Coherence and phase, angle(secondary * conj(reference)), without flat earth and topography; 80 m Gaussian."""
     from sen12ts_pipeline import wiring
 
-    wanted = Grid.parse(grid, multiple_m=20.0)
+    wanted = _grid(grid, multiple_m=20.0)
     if pol not in ("VV", "VH"):
         raise ConfigurationError("--pol", "pol", "must be VV or VH", pol)
     engine, (earlier, later) = wiring.science(dem, dem_vertical, geoid, [(reference_safe,), (secondary_safe,)])
@@ -108,27 +109,55 @@ def _fill(layers: Layer, wanted: Grid, label: str, make: Callable[[Grid], list[L
     console = Console(stderr=True, highlight=False)
     blocks = list(wanted.blocks())
     refused: list[Rejected] = []
-    for rows, cols, block in track(blocks, label, console=console, transient=True):
+    for rows, cols, block in track(blocks, label, console=console, transient=True, disable=not console.is_terminal):
         try:
             layers[:, rows, cols] = make(block)
         except Rejected as error:
             refused.append(error)
-            console.print(f"no data: {error}", soft_wrap=True)
+            console.print(f"no data: {error}", soft_wrap=True, markup=False)
     if len(refused) == len(blocks):
         raise refused[0]
 
 
 def _write(out: Path, grid: Grid, layers: Layer, bands: tuple[str, ...]) -> None:
-    """Write a GeoTIFF beside its place and rename it; nodata is NaN."""
-    import rasterio
+    """Write a GeoTIFF, in memory, then beside its place, then rename it; nodata is NaN."""
     from affine import Affine
+    from rasterio.io import MemoryFile
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
     profile = {"driver": "GTiff", "count": len(bands), "width": grid.cols, "height": grid.rows, "dtype": "float32"}
     profile |= {"crs": f"EPSG:{grid.epsg}", "transform": Affine(*grid.transform), "nodata": float("nan")}
-    with rasterio.open(part, "w", **profile, compress="deflate", predictor=3, tiled=True) as target:
-        target.write(layers)
-        target.descriptions = bands
-    part.rename(out)
+    with MemoryFile() as memory:
+        with memory.open(**profile, compress="deflate", predictor=3, tiled=True) as target:
+            target.write(layers)
+            target.descriptions = bands
+        _replace(out, memory.read())
     typer.echo(f"{out}: {grid.rows} x {grid.cols} pixels, {', '.join(bands)}")
+
+
+def _replace(out: Path, body: bytes) -> None:
+    part = out.with_name(f".{out.name}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(body)
+        part.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        rule = f"must be a file that can be written: {error.strerror}"
+        raise ConfigurationError("--out", "out", rule, str(out)) from error
+
+
+def _grid(text: str, multiple_m: float = PIXEL_M) -> Grid:
+    """Grid of the command line, in a map system of metres."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    wanted = Grid.parse(text, multiple_m)
+    rule = "EPSG must be a projected map system in metres"
+    try:
+        system = CRS.from_epsg(wanted.epsg)
+    except CRSError:
+        raise ConfigurationError("--grid", "EPSG", rule, wanted.epsg) from None
+    if not system.is_projected or any(axis.unit_name != "metre" for axis in system.axis_info):
+        raise ConfigurationError("--grid", "EPSG", rule, f"{wanted.epsg}, {system.name}")
+    return wanted

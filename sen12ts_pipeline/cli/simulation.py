@@ -28,5 +28,5 @@ def simulate(
     if place not in known:
         raise ConfigurationError("--place", "place", f"must be one of {', '.join(sorted(known))}", place)
     console = Console(stderr=True)
-    write(known[place], out, progress=lambda text: console.print(text, highlight=False))
+    write(known[place], out, progress=lambda text: console.print(text, highlight=False, markup=False))
     typer.echo(f"{out}: archive, dem, labels, aoi and truth.json of place {place}")

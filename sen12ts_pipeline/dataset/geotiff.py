@@ -137,6 +137,8 @@ def decode(body: bytes, *, name: str = "GeoTIFF") -> Raster:
     BadProduct
         When it cannot be read, or its pixels are not square and north-up in a system with an EPSG code.
     """
+    if not body:
+        raise BadProduct(name, "", "must be a readable GeoTIFF: it is empty")
     try:
         with MemoryFile(body, ext=".tif") as memory, memory.open(driver="GTiff") as file:
             spacing, shear, west, turn, down, north = tuple(file.transform)[:6]

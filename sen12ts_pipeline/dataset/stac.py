@@ -132,7 +132,7 @@ def collection(aoi: str, items: Iterable[Mapping[str, Any]], *, description: str
 
 
 def catalog(partition: Partition, names: Iterable[str]) -> dict[str, Any]:
-    """STAC sub-catalogue of a partition, for ``partitions/<year>-<season>/catalog.json`` of the AOI's folder.
+    """STAC sub-catalogue of a partition, for ``stac/<year>-<season>.json`` of the AOI's folder.
 
     Parameters
     ----------
@@ -147,10 +147,10 @@ def catalog(partition: Partition, names: Iterable[str]) -> dict[str, Any]:
         "id": f"{partition.aoi}-{partition.name}",
         "description": f"Triplets of {partition}.",
         "links": [
-            {"rel": "root", "href": f"../../{COLLECTION_FILE}", "type": "application/json"},
-            {"rel": "parent", "href": f"../../{COLLECTION_FILE}", "type": "application/json"},
+            {"rel": "root", "href": f"../{COLLECTION_FILE}", "type": "application/json"},
+            {"rel": "parent", "href": f"../{COLLECTION_FILE}", "type": "application/json"},
             *(
-                {"rel": "item", "href": f"../../metadata/{name}.json", "type": "application/geo+json"}
+                {"rel": "item", "href": f"../metadata/{name}.json", "type": "application/geo+json"}
                 for name in sorted(names)
             ),
         ],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -91,22 +92,34 @@ def pair(
     """
     candidates: list[Candidate] = []
     refusals: list[Refusal] = []
-    known = list(tracks)
+    known = [(track, _series(track, rules)) for track in tracks]
     for scene in scenes:
-        for track in known:
-            for visit in track.visits:
-                if not admits_gap(scene.date, visit, rules):
-                    continue
-                head = tile, scene.id, scene.date, track.track, track.direction
-                if not admits_cloud(scene, rules):
+        s2date, scene_id, clear = scene.date, scene.id, admits_cloud(scene, rules)
+        for track, series in known:
+            head = tile, scene_id, s2date, track.track, track.direction
+            for visit in (v for v in track.visits if admits_gap(s2date, v, rules)):
+                found = series(visit)
+                if not clear:
                     detail = f"{scene.cloud_percent:.4g} % cloud, limit below {rules.max_cloud_percent:g} %"
                     refusals.append(Refusal(*head, visit, "granule_cloud", detail))
-                    continue
-                try:
-                    candidates.append(Candidate(*head, series_ending(visit, track.visits, rules)))
-                except Rejected as refused:
-                    refusals.append(Refusal(*head, visit, refused.rule, refused.detail))
+                elif isinstance(found, Rejected):
+                    refusals.append(Refusal(*head, visit, found.rule, found.detail))
+                else:
+                    candidates.append(Candidate(*head, found))
     return candidates, refusals
+
+
+def _series(track: TrackVisits, rules: Rules) -> Callable[[Visit], Series | Rejected]:
+    """Series ending at a visit of a track, each made once however many scenes lie near it."""
+
+    @functools.cache
+    def ending(visit: Visit) -> Series | Rejected:
+        try:
+            return series_ending(visit, track.visits, rules)
+        except Rejected as refused:
+            return refused
+
+    return ending
 
 
 def admits_cloud(scene: Scene, rules: Rules) -> bool:

@@ -102,10 +102,16 @@ def passes_of(slices: Iterable[Slice]) -> tuple[Pass, ...]:
     return tuple(sorted(Pass(_latest_processing(parts)) for parts in datatakes.values()))
 
 
+def same_slice(one: Slice, other: Slice) -> bool:
+    """Whether two products were made from the same data."""
+    same = (one.platform, one.datatake) == (other.platform, other.datatake)
+    return same and abs(one.start - other.start) < timedelta(seconds=2)
+
+
 def _latest_processing(parts: Sequence[Slice]) -> tuple[Slice, ...]:
     kept: list[Slice] = []
     for one in parts:
-        if kept and one.start - kept[-1].start < timedelta(seconds=2):
+        if kept and same_slice(one, kept[-1]):
             kept[-1] = max(kept[-1], one, key=lambda s: (s.processed, s.ipf, s.product))
         else:
             kept.append(one)

@@ -45,11 +45,11 @@ def series_ending(newest: Visit, among: Iterable[Visit], rules: Rules) -> Series
     Rejected
         Rule ``series_gap`` when a pass is missing, ``mixed_platforms`` when only another platform's is there.
     """
-    visits = sorted(among)
-    chain = [newest]
+    visits = list(among)
+    chain, tolerance = [newest], timedelta(minutes=rules.repeat_tolerance_minutes)
     for step in range(1, rules.series_length + 1):
         expected = newest.time - step * timedelta(days=rules.repeat_days)
-        near = [v for v in visits if abs(v.time - expected) <= timedelta(minutes=rules.repeat_tolerance_minutes)]
+        near = sorted(v for v in visits if abs(v.time - expected) <= tolerance)
         same = [v for v in near if rules.mix_platforms or v.platform == newest.platform]
         if not same:
             rule = "mixed_platforms" if near else "series_gap"

@@ -6,6 +6,7 @@ the time nearest to the burst's middle, never by index, and each is evaluated fr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sen12ts_pipeline.domain.bursts import ORBIT_PERIOD_S, BurstId, burst_number
+from sen12ts_pipeline.domain.bursts import MID_IW2_OFFSET_S, ORBIT_PERIOD_S, BurstId, burst_number
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.sentinel1.orbit import Orbit
 from sen12ts_pipeline.xml import parse
@@ -127,7 +128,6 @@ class Swath:
     fm_rates: tuple[RangePolynomial, ...]
     doppler: tuple[RangePolynomial, ...]
     bursts: tuple[Burst, ...]
-    grid: GridPoints
 
     def middle_s(self, burst: Burst) -> float:
         """Zero-Doppler time of the middle of a burst, ``t_b + N / 2 * dt``."""
@@ -150,10 +150,6 @@ class Swath:
     def range_spacing_m(self) -> float:
         """Slant range step of a sample."""
         return SPEED_OF_LIGHT_M_S / (2.0 * self.range_rate_hz)
-
-    def burst_index(self, burst: BurstId) -> Burst | None:
-        """The burst with an identity, None if this slice does not have it."""
-        return next((b for b in self.bursts if b.id == burst), None)
 
 
 def _nearest(entries: Sequence[RangePolynomial], time_s: float) -> RangePolynomial:
@@ -190,9 +186,18 @@ class _Reader:
     def number(self, path: str, base: _Element | None = None) -> float:
         text = self.text(path, base)
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
-            raise self.bad(path, f"needs a number, got {text!r}") from None
+            value = math.nan
+        if not math.isfinite(value):
+            raise self.bad(path, f"needs a number, got {text!r}")
+        return value
+
+    def positive(self, path: str) -> float:
+        value = self.number(path)
+        if value <= 0.0:
+            raise self.bad(path, f"needs a positive number, got {value:g}")
+        return value
 
     def numbers(self, path: str, base: _Element | None = None) -> Float64:
         text = self.text(path, base)
@@ -234,40 +239,47 @@ def read_swath(body: bytes, *, product: str, member: str, track: int, epoch: dat
     Raises
     ------
     BadProduct
-        When XML is not well formed or an element is missing.
+        When XML is not well formed, or an element is missing or malformed.
     """
     r = _Reader(parse(body, product=product, member=member), product, member, epoch)
     general, info = "generalAnnotation/productInformation/", "imageAnnotation/imageInformation/"
     downlink = "generalAnnotation/downlinkInformationList/downlinkInformation/"
     processing = "imageAnnotation/processingInformation/swathProcParamsList/swathProcParams/"
+    subswath, lines_per_burst = _read_subswath(r), int(r.number("swathTiming/linesPerBurst"))
     return Swath(
         product=product,
         member=member,
         platform=r.text("adsHeader/missionId"),
-        subswath=r.text("adsHeader/swath"),
+        subswath=subswath,
         polarisation=r.text("adsHeader/polarisation"),
         direction=r.text(general + "pass")[0].upper(),
         epoch=epoch,
-        wavelength_m=SPEED_OF_LIGHT_M_S / r.number(general + "radarFrequency"),
-        range_rate_hz=r.number(general + "rangeSamplingRate"),
+        wavelength_m=SPEED_OF_LIGHT_M_S / r.positive(general + "radarFrequency"),
+        range_rate_hz=r.positive(general + "rangeSamplingRate"),
         range_start_s=r.number(info + "slantRangeTime"),
-        line_interval_s=r.number(info + "azimuthTimeInterval"),
-        azimuth_spacing_m=r.number(info + "azimuthPixelSpacing"),
+        line_interval_s=r.positive(info + "azimuthTimeInterval"),
+        azimuth_spacing_m=r.positive(info + "azimuthPixelSpacing"),
         steering_rad_s=float(np.radians(r.number(general + "azimuthSteeringRate"))),
-        prf_hz=r.number(downlink + "prf"),
+        prf_hz=r.positive(downlink + "prf"),
         rank=int(r.number(downlink + "downlinkValues/rank")),
-        lines_per_burst=int(r.number("swathTiming/linesPerBurst")),
-        samples=int(r.number(info + "numberOfSamples")),
-        range_bandwidth_hz=r.number(processing + "rangeProcessing/processingBandwidth"),
+        lines_per_burst=lines_per_burst,
+        samples=int(r.positive(info + "numberOfSamples")),
+        range_bandwidth_hz=r.positive(processing + "rangeProcessing/processingBandwidth"),
         range_window=r.number(processing + "rangeProcessing/windowCoefficient"),
-        azimuth_bandwidth_hz=r.number(processing + "azimuthProcessing/processingBandwidth"),
+        azimuth_bandwidth_hz=r.positive(processing + "azimuthProcessing/processingBandwidth"),
         azimuth_window=r.number(processing + "azimuthProcessing/windowCoefficient"),
         orbit=_read_orbit(r),
         fm_rates=_read_fm_rates(r),
         doppler=_read_doppler(r),
-        bursts=_read_bursts(r, track),
-        grid=_read_grid(r),
+        bursts=_read_bursts(r, subswath, lines_per_burst, track),
     )
+
+
+def _read_subswath(r: _Reader) -> str:
+    subswath = r.text("adsHeader/swath")
+    if subswath not in MID_IW2_OFFSET_S:
+        raise r.bad("adsHeader/swath", f"needs IW1, IW2 or IW3, got {subswath!r}")
+    return subswath
 
 
 def _read_orbit(r: _Reader) -> Orbit:
@@ -294,11 +306,8 @@ def _read_fm_rates(r: _Reader) -> tuple[RangePolynomial, ...]:
 
 
 def _read_doppler(r: _Reader) -> tuple[RangePolynomial, ...]:
-    measured = (
-        "data analysis" in r.text("imageAnnotation/processingInformation/dcMethod").lower()
-        if (r.root.find("imageAnnotation/processingInformation/dcMethod") is not None)
-        else True
-    )
+    method = r.root.findtext("imageAnnotation/processingInformation/dcMethod") or "Data Analysis"
+    measured = "data analysis" in method.lower()
     found = []
     for e in r.root.findall("dopplerCentroid/dcEstimateList/dcEstimate"):
         doubtful = (e.findtext("dataDcRmsErrorAboveThreshold") or "").strip().lower() == "true"
@@ -309,42 +318,48 @@ def _read_doppler(r: _Reader) -> tuple[RangePolynomial, ...]:
     return tuple(found)
 
 
-def _read_bursts(r: _Reader, track: int) -> tuple[Burst, ...]:
+def _read_bursts(r: _Reader, subswath: str, lines: int, track: int) -> tuple[Burst, ...]:
     elements = r.root.findall("swathTiming/burstList/burst")
-    if not elements:
-        return ()
-    subswath = r.text("adsHeader/swath")
-    anx = [r.number("azimuthAnxTime", e) for e in elements]
-    after_node = anx[0] > ORBIT_PERIOD_S
+    after_node = bool(elements) and r.number("azimuthAnxTime", elements[0]) > ORBIT_PERIOD_S
     bursts = []
-    for index, (e, anx_s) in enumerate(zip(elements, anx, strict=True)):
+    for index, e in enumerate(elements):
         start = r.seconds("azimuthTime", e)
-        annotated = e.findtext("burstId")
-        if annotated and annotated.strip().isdigit():
-            number = int(annotated)
-        else:
-            number = burst_number(
-                anx_s=anx_s,
+        annotated = (e.findtext("burstId") or "").strip()
+        number = (
+            int(annotated)
+            if annotated.isdigit()
+            else burst_number(
+                anx_s=r.number("azimuthAnxTime", e),
                 raw_delay_s=r.seconds("sensingTime", e) - start,
                 subswath=subswath,
                 track=track,
                 after_node=after_node,
             )
-        first, last = r.numbers("firstValidSample", e), r.numbers("lastValidSample", e)
-        valid = np.flatnonzero(first >= 0)
-        if len(valid) == 0:
-            first_valid, last_valid, lines = 0, -1, (0, -1)
-        else:
-            first_valid, last_valid = int(first[valid].max()), int(last[valid].min())
-            lines = int(valid[0]), int(valid[-1])
-        bursts.append(Burst(BurstId(number, subswath), index, start, first_valid, last_valid, *lines))
+        )
+        try:
+            burst_id = BurstId(number, subswath)
+        except ValueError as error:
+            raise r.bad("swathTiming/burstList/burst/burstId", str(error)) from None
+        bursts.append(Burst(burst_id, index, start, *_valid_samples(r, e, lines)))
     return tuple(bursts)
 
 
-def _read_grid(r: _Reader) -> GridPoints:
+def _valid_samples(r: _Reader, burst: _Element, lines: int) -> tuple[int, int, int, int]:
+    """First and last sample that every valid line has, first and last valid line; no samples if no line is valid."""
+    first, last = r.numbers("firstValidSample", burst), r.numbers("lastValidSample", burst)
+    for name, found in (("firstValidSample", first), ("lastValidSample", last)):
+        if len(found) != lines:
+            raise r.bad(f"swathTiming/burstList/burst/{name}", f"needs {lines} numbers, found {len(found)}")
+    valid = np.flatnonzero(first >= 0)
+    if len(valid) == 0:
+        return 0, -1, 0, -1
+    return int(first[valid].max()), int(last[valid].min()), int(valid[0]), int(valid[-1])
+
+
+def read_geolocation_grid(body: bytes, *, product: str, member: str, epoch: datetime) -> GridPoints:
+    """Read the geolocation grid of an annotation file: an independent solution to compare with, never used itself."""
+    r = _Reader(parse(body, product=product, member=member), product, member, epoch)
     points = r.root.findall("geolocationGrid/geolocationGridPointList/geolocationGridPoint")
-    if not points:
-        raise r.bad("geolocationGrid/geolocationGridPointList", "has no points")
 
     def column(name: str) -> Float64:
         return np.array([r.number(name, p) for p in points])

@@ -54,7 +54,8 @@ class Calibration:
         if upper == 0:
             return self.vectors[0].at(sample)
         low, high = self.vectors[upper - 1], self.vectors[upper]
-        share = float(np.clip((line - low.line) / (high.line - low.line), 0.0, 1.0))
+        apart = high.line - low.line
+        share = float(np.clip((line - low.line) / apart, 0.0, 1.0)) if apart else 0.0
         return low.at(sample) * (1.0 - share) + high.at(sample) * share
 
 

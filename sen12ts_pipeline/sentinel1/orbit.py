@@ -6,7 +6,9 @@ error stays below the noise of the orbit files (1e-7 m), and position, velocity 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -45,10 +47,6 @@ class LocalOrbit:
             position = position * x + c
         return position, velocity / LOCAL_HALF_S, acceleration / LOCAL_HALF_S**2
 
-    def covers(self, time_s: Float64) -> npt.NDArray[np.bool_]:
-        """Whether times lie inside the fitted interval."""
-        return np.asarray(np.abs(np.asarray(time_s) - self.centre_s) <= LOCAL_HALF_S)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Orbit:
@@ -75,9 +73,24 @@ class Orbit:
         """Whether the nodes enclose an interval."""
         return bool(self.time_s[0] <= start_s and stop_s <= self.time_s[-1])
 
+    def extended(self, other: Orbit) -> Orbit:
+        """The same orbit with what another has beyond its ends.
+
+        Inside, nothing is mixed: two solutions differ by up to decimetres, and vectors in turn from both would make
+        waves of it.
+        """
+        step = float(np.median(np.diff(self.time_s)))
+        before, after = other.time_s < self.time_s[0] - step / 2, other.time_s > self.time_s[-1] + step / 2
+        parts = ((other, before), (self, slice(None)), (other, after))
+        time, position, velocity = (
+            np.concatenate([getattr(one, name)[where] for one, where in parts])
+            for name in ("time_s", "position_m", "velocity_m_s")
+        )
+        return Orbit(time, position, velocity, self.kind)
+
     def position(self, time_s: Float64) -> Float64:
         """Earth-fixed position (..., 3) by Lagrange interpolation on the eight nearest nodes."""
-        times = np.atleast_1d(np.asarray(time_s, float))
+        times = np.ravel(np.asarray(time_s, float))
         nodes = min(NODES, len(self.time_s))
         first = np.searchsorted(self.time_s, times) - nodes // 2
         index = np.clip(first, 0, len(self.time_s) - nodes)[:, None] + np.arange(nodes)
@@ -89,9 +102,34 @@ class Orbit:
         unit = np.linspace(-1.0, 1.0, _LOCAL_SAMPLES)
         samples = self.position(centre_s + unit * LOCAL_HALF_S)
         origin = samples[_LOCAL_SAMPLES // 2]
-        fitted = np.linalg.lstsq(np.vander(unit, LOCAL_DEGREE + 1, increasing=True), samples - origin, rcond=None)[0]
+        fitted = fit_powers(samples - origin, LOCAL_DEGREE)
         fitted[0] += origin
         return LocalOrbit(float(centre_s), fitted)
+
+
+def fit_powers(values: Float64, degree: int) -> Float64:
+    """Coefficients (degree + 1, k) of ascending powers, by least squares over equidistant points of -1..1.
+
+    values : float64 (points, k). The same bits on every machine, which a linear algebra library does not promise.
+    """
+    fitted = np.zeros((degree + 1, values.shape[1]))
+    for weights, row in zip(_fit_weights(len(values), degree).T, values, strict=True):
+        fitted += weights[:, None] * row
+    return fitted
+
+
+@functools.lru_cache(maxsize=8)
+def _fit_weights(points: int, degree: int) -> Float64:
+    """Pseudo-inverse (degree + 1, points) of the powers, solved in fractions."""
+    x = [Fraction(2 * k, points - 1) - 1 for k in range(points)]
+    terms = range(degree + 1)
+    system = [[Fraction(sum(t ** (i + j) for t in x)) for j in terms] + [t**i for t in x] for i in terms]
+    for i in terms:
+        system[i] = [value / system[i][i] for value in system[i]]
+        for j in terms:
+            if j != i:
+                system[j] = [a - system[j][i] * b for a, b in zip(system[j], system[i], strict=True)]
+    return np.array([[float(value) for value in row[degree + 1 :]] for row in system])
 
 
 def _lagrange_weights(nodes: Float64, times: Float64) -> Float64:

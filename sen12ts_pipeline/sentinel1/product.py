@@ -16,6 +16,7 @@ from sen12ts_pipeline.sentinel1.calibration import Calibration, Noise, read_cali
 
 _Parsed = TypeVar("_Parsed")
 
+_MEASUREMENT = re.compile(r"^measurement/s1[a-d]-iw[123]-slc-(v[vh])-[^/]*\.tiff$")
 _ANNOTATION = re.compile(r"^annotation/s1[a-d]-(iw[123])-slc-(v[vh]|h[vh])-[^/]*\.xml$", re.IGNORECASE)
 
 
@@ -36,11 +37,35 @@ class SliceFiles:
     slice: Slice
     files: ProductFiles
     epoch: datetime
+    _annotations: dict[tuple[str, str], str] = field(init=False, repr=False, default_factory=dict)
     _parsed: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for match in filter(None, map(_ANNOTATION.match, self.files.members())):
+            self._annotations.setdefault((match[1].upper(), match[2].upper()), match[0])
+
+    def check(self) -> None:
+        """Refuse a product that lacks the annotation of a measurement, or a polarisation that it says it has.
+
+        Raises
+        ------
+        BadProduct
+            Naming what is missing. Without this a pass would look as if it had not imaged the subswath.
+        """
+        members = set(self.files.members())
+        for measurement in sorted(m for m in members if _MEASUREMENT.match(m)):
+            name = measurement.replace("measurement/", "annotation/").removesuffix(".tiff") + ".xml"
+            if name not in members:
+                raise BadProduct(self.files.product, name, f"must be there to read {measurement}; it is missing")
+        named = [p for p in ("VH", "VV") if p in self.slice.polarisations]
+        found = {p: self.subswaths(p) for p in named}
+        if len(set(found.values())) > 1:
+            rule = f"must annotate the same subswaths in each polarisation; got {found}"
+            raise BadProduct(self.files.product, "annotation", rule)
 
     def subswaths(self, polarisation: str) -> tuple[str, ...]:
         """Names of the annotated subswaths, ``IW1`` to ``IW3``."""
-        return tuple(sorted(subswath for subswath, found in self._annotations() if found == polarisation))
+        return tuple(sorted(subswath for subswath, found in self._annotations if found == polarisation))
 
     def swath(self, subswath: str, polarisation: str) -> Swath:
         """Annotation of a subswath and polarisation; BadProduct if there is none."""
@@ -73,16 +98,8 @@ class SliceFiles:
         member = member.replace("annotation/", "measurement/").removesuffix(".xml") + ".tiff"
         return member, self.files.gdal_path(member)
 
-    def _annotations(self) -> dict[tuple[str, str], str]:
-        """Annotation files by (subswath, polarisation)."""
-        if "" not in self._parsed:
-            matches = [m for m in map(_ANNOTATION.match, self.files.members()) if m]
-            self._parsed[""] = {(m[1].upper(), m[2].upper()): m[0] for m in reversed(matches)}
-        found: dict[tuple[str, str], str] = self._parsed[""]
-        return found
-
     def _member(self, subswath: str, polarisation: str) -> str:
-        found = self._annotations().get((subswath, polarisation))
+        found = self._annotations.get((subswath, polarisation))
         if found is None:
             name = f"annotation/*-{subswath.lower()}-slc-{polarisation.lower()}-*.xml"
             raise BadProduct(self.files.product, name, "the product has no such annotation")

@@ -7,6 +7,8 @@ the rest.
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +22,26 @@ from sen12ts_pipeline.domain.pairing import Candidate
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.domain.selection import Screened, make_until_full
 from sen12ts_pipeline.errors import BadProduct, Rejected
-from sen12ts_pipeline.ports import CandidateState, Float32, Frame, Int16, ObjectKey, Put, Terrain, TripletRecord
+from sen12ts_pipeline.ports import (
+    CandidateRecord,
+    CandidateState,
+    Float32,
+    Frame,
+    Int16,
+    ObjectKey,
+    Put,
+    Terrain,
+    TripletRecord,
+)
 from sen12ts_pipeline.stages import labels, optical, radar
-from sen12ts_pipeline.stages.documents import Assembled, ChosenTile, Outcome, Plan, assembled
+from sen12ts_pipeline.stages.documents import SELECTION, Assembled, ChosenTile, Outcome, Plan, assembled
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import frame_of, frame_recipe, label_recipe, optical_recipe
 from sen12ts_pipeline.stages.screen import terrain_of
-from sen12ts_pipeline.stages.select import candidate_record, metadata_key, reference_of, selection_of
-from sen12ts_pipeline.stages.services import Services
+from sen12ts_pipeline.stages.select import candidate_record, metadata_key, reference_of, selection_of, spare_record
+from sen12ts_pipeline.stages.services import Services, obtained
+
+log = logging.getLogger(__name__)
 
 SOFTWARE = {"sen12ts-pipeline": __version__}
 
@@ -38,32 +52,45 @@ def shards(partition: str, services: Services) -> list[str]:
 
 
 def run(partition: str, shard: str, services: Services) -> str:
-    """Make the triplets of a shard's tiles; returns the key of their outcomes."""
+    """Make the triplets of a shard's tiles; returns the key of their outcomes.
+
+    What failed in an earlier run of the same selection has failed: a product that was mended in the meantime would
+    otherwise push a finished triplet out of its slot.
+    """
     parsed = Partition.parse(partition)
     tiles = set(labels.tile_shards(parsed, services)[int(shard)])
     chosen = [t for t in selection_of(parsed, services).tiles if t.tile in tiles]
-    plan = plan_of(parsed, services)
+    plan, selection = plan_of(parsed, services), SELECTION.digest(services.store, parsed)
+    before = assembled(shard).find(services.store, parsed)
+    known = before.outcomes if before and before.selection == selection else ()
+    failed = {o.screened.candidate.id: o for o in known if o.slot is None}
 
     def one(tile: ChosenTile) -> list[Outcome]:
-        return _Tile(parsed, plan, tile, services).make()
+        return _Tile(parsed, plan, tile, failed, services).make()
 
-    document = Assembled(tuple(o for outcomes in services.each(one, chosen) for o in outcomes))
-    _record(parsed, document, services)
-    assembled(shard).replace(services.store, parsed, document)
+    outcomes = tuple(o for outcomes in services.each(one, chosen) for o in outcomes)
+    for o in outcomes:
+        if o.slot is not None:
+            tile = o.screened.candidate.tile
+            services.ledger.record_triplet(TripletRecord(parsed, tile, o.slot, o.name, o.sizes, o.digests))
+    services.ledger.record_candidates(records(parsed, chosen, outcomes))
+    assembled(shard).replace(services.store, parsed, Assembled(outcomes, selection))
     return str(assembled(shard).key(parsed))
 
 
-def _record(partition: Partition, document: Assembled, services: Services) -> None:
-    rows = []
-    for outcome in document.outcomes:
-        state = CandidateState.FAILED if outcome.slot is None else CandidateState.FINISHED
-        rows.append(candidate_record(partition, outcome.screened, state, outcome.rule, outcome.detail, outcome.slot))
-        if outcome.slot is not None:
-            tile = outcome.screened.candidate.tile
-            services.ledger.record_triplet(
-                TripletRecord(partition, tile, outcome.slot, outcome.name, outcome.sizes, outcome.digests)
-            )
-    services.ledger.record_candidates(rows)
+def records(
+    partition: Partition, chosen: Iterable[ChosenTile], outcomes: Iterable[Outcome]
+) -> Iterator[CandidateRecord]:
+    """Ledger rows of tiles that were assembled: what was finished, what failed, and what no slot was left for."""
+    known = {o.screened.candidate.id: o for o in outcomes}
+    for tile in chosen:
+        for place, screened in enumerate(tile.candidates):
+            made = known.get(screened.candidate.id)
+            if made is None:
+                yield spare_record(partition, tile, place)
+            else:
+                state = CandidateState.FAILED if made.slot is None else CandidateState.FINISHED
+                yield candidate_record(partition, screened, state, made.rule, made.detail, made.slot)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +108,12 @@ class Ingredients:
 class _Tile:
     """Makes the triplets of one tile, slot by slot."""
 
-    def __init__(self, partition: Partition, plan: Plan, chosen: ChosenTile, services: Services) -> None:
+    def __init__(
+        self, partition: Partition, plan: Plan, chosen: ChosenTile, failed: Mapping[str, Outcome], services: Services
+    ) -> None:
         self._partition, self._plan, self._chosen, self._services = partition, plan, chosen, services
-        self._planned = next(t for t in plan.tiles if t.tile == chosen.tile)
+        self._planned = plan.tile(chosen.tile)
+        self._failed = failed
         self._outcomes: list[Outcome] = []
 
     def make(self) -> list[Outcome]:
@@ -97,19 +127,21 @@ class _Tile:
         return self._outcomes
 
     def _try(self, screened: Screened) -> bool:
+        if screened.candidate.id in self._failed:
+            self._outcomes.append(self._failed[screened.candidate.id])
+            return False
         slot = 1 + sum(o.slot is not None for o in self._outcomes)
         name = name_of(screened.candidate)
         try:
             files = self._finished(name) or self._produce(screened, name, slot)
         except BadProduct as error:
-            reason = f"{error.member}: {error.reason}" if error.member else error.reason
-            self._services.ledger.quarantine(error.product, reason)
-            self._outcomes.append(Outcome(screened, None, "", "bad_product", f"{error.product}: {reason}", {}, {}))
+            finding = self._services.quarantine(error)
+            self._outcomes.append(Outcome(screened, None, "", "bad_product", finding, {}, {}))
             return False
         except Rejected as refused:
             self._outcomes.append(Outcome(screened, None, "", refused.rule, refused.detail, {}, {}))
             return False
-        sizes, digests = {k: f.size for k, f in files.items()}, {k: f.sha256 for k, f in files.items()}
+        sizes, digests = {k: files[k].size for k in sorted(files)}, {k: files[k].sha256 for k in sorted(files)}
         self._outcomes.append(Outcome(screened, slot, str(name), "", "", sizes, digests))
         return True
 
@@ -125,29 +157,30 @@ class _Tile:
         return {k: FileFacts(assets[k]["file:size"], assets[k]["file:checksum"].removeprefix("1220")) for k in assets}
 
     def _produce(self, screened: Screened, name: TripletName, slot: int) -> dict[str, FileFacts]:
-        made = self._ingredients(screened.candidate)
+        one = screened.candidate
+        made = obtained(lambda: self._make(one), lambda: self._ingredients(one))
         self._check(made)
         bodies = self._encode(made, name)
-        files = {kind: FileFacts.of(body) for kind, body in bodies.items()}
         paths = paths_of(name, self._partition.year)
-        for kind, body in bodies.items():
-            self._put(paths[kind], body)
+        files = {kind: self._put(paths[kind], body) for kind, body in bodies.items()}
         item = stac.item(self._triplet(made, slot, files), software=SOFTWARE, profile=self._profile)
         self._put(paths["metadata"], stac.item_bytes(item))
         return files
 
-    def _ingredients(self, one: Candidate) -> Ingredients:
-        """Artifacts of a candidate, made where they are not there."""
-        services, plan = self._services, self._plan
-        reference_id = reference_of(self._planned, one)
-        reference = plan.flight(reference_id)
-        work = radar.TileWork(one.tile, reference_id, one.series.pairs)
-        for fault in radar.make(work, plan, services):
+    def _make(self, one: Candidate) -> None:
+        """Make the artifacts of a candidate that are not there."""
+        work = radar.TileWork(one.tile, reference_of(self._planned, one), one.series.pairs)
+        for fault in radar.make(work, self._plan, self._services):
             raise fault
+        optical.make(self._plan.scene(one.scene_id), [one.tile], self._services)
+        labels.make(one.tile, self._services)
+
+    def _ingredients(self, one: Candidate) -> Ingredients:
+        """Artifacts of a candidate; KeyError when one is damaged."""
+        services, plan = self._services, self._plan
+        reference = plan.reference(reference_of(self._planned, one))
         scene = plan.scene(one.scene_id)
-        optical.make(scene, [one.tile], services)
-        labels.make(one.tile, services)
-        terrain = terrain_of(one.tile, reference_id, plan, services)
+        terrain = terrain_of(one.tile, reference, services)
         frames = []
         for later, earlier in one.series.pairs:
             flights = plan.flight(later.pass_id), plan.flight(earlier.pass_id)
@@ -185,11 +218,15 @@ class _Tile:
     def _table(self) -> str:
         return class_table(self._services.label_name)
 
-    def _put(self, name: str, body: bytes) -> None:
-        key = ObjectKey(f"{self._partition.aoi}/{name}")
-        if self._services.store.put_if_absent(key, body) is Put.DIFFERENT:
-            message = "a twin with other bytes was not written"
-            self._services.ledger.record_event(self._partition, "assemble", f"{message}: {key}")
+    def _put(self, name: str, body: bytes) -> FileFacts:
+        """Write a file; facts of what is there then, which may be a twin with other bytes."""
+        key, store = ObjectKey(f"{self._partition.aoi}/{name}"), self._services.store
+        if store.put_if_absent(key, body) is not Put.DIFFERENT:
+            return FileFacts.of(body)
+        message = "a twin with other bytes was not written"
+        log.warning(message, extra={"key": key, "bytes": len(body)})
+        self._services.ledger.record_event(self._partition, "assemble", f"{message}: {key}")
+        return FileFacts.of(store.get(key))
 
     def _triplet(self, made: Ingredients, slot: int, files: dict[str, FileFacts]) -> Triplet:
         return Triplet(
@@ -225,5 +262,3 @@ class _Tile:
 def class_table(label_name: str) -> str:
     """Class table that tells the codes of a label source: the one with which its name begins; empty if none."""
     return next((t for t in TABLES if label_name.startswith(t)), "")
-
-

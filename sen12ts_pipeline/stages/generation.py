@@ -19,24 +19,34 @@ from sen12ts_pipeline.stages.recipes import GENERATION
 from sen12ts_pipeline.stages.services import Services
 
 
+def record(partition: Partition, services: Services) -> None:
+    """Record what decides the bytes of an AOI's year, or compare it with what is recorded; errors as `check`."""
+    services.store.put_if_absent(_key(partition), canonical_json(_flat(settings(services))))
+    check(partition, services)
+
+
 def check(partition: Partition, services: Services) -> None:
-    """Record what decides the bytes of an AOI's year, or compare it with what is recorded.
+    """Compare what decides the bytes of an AOI's year with what is recorded, if anything is.
 
     Raises
     ------
     ConfigurationError
         Naming the first setting that differs from the one with which the store was begun.
     """
-    key = ObjectKey(f"{partition.aoi}/partitions/{partition.year}/generation.json")
-    now = _flat(settings(services))
-    services.store.put_if_absent(key, canonical_json(now))
-    before = json.loads(services.store.get(key))
+    key = _key(partition)
+    if not services.store.exists(key):
+        return
+    before, now = json.loads(services.store.get(key)), _flat(settings(services))
     for name in sorted({*before, *now}):
         if before.get(name) != now.get(name):
             rule = (
                 f"must stay {before.get(name)!r}, with which {partition.aoi} was begun in this store; use a new store"
             )
             raise ConfigurationError(services.store.location(key), name, rule, now.get(name))
+
+
+def _key(partition: Partition) -> ObjectKey:
+    return ObjectKey(f"{partition.aoi}/partitions/{partition.year}/generation.json")
 
 
 def settings(services: Services) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.ports import ObjectKey
 from sen12ts_pipeline.stages import assemble
 from sen12ts_pipeline.stages.documents import Outcome, assembled
+from sen12ts_pipeline.stages.select import metadata_key
 from sen12ts_pipeline.stages.services import Services
 
 PREVIEW_ROWS = 12
@@ -23,7 +24,7 @@ def run(partition: str, services: Services) -> str:
     parsed = Partition.parse(partition)
     outcomes = outcomes_of(parsed, services)
     finished = sorted((o for o in outcomes if o.slot is not None), key=lambda o: o.name)
-    items = [json.loads(services.store.get(assemble.metadata_key(parsed, o.name))) for o in finished]
+    items = [json.loads(services.store.get(metadata_key(parsed, o.name))) for o in finished]
     part = ObjectKey(f"{parsed.aoi}/index/{parsed.name}.parquet")
     services.store.replace(part, index.part(items))
     catalogue = stac.catalog(parsed, [o.name for o in finished])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.domain.rules import TRIPLET_BYTES
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.ports import CandidateRecord, CandidateState, ObjectKey
-from sen12ts_pipeline.stages import match, publish, search
-from sen12ts_pipeline.stages.documents import Outcome
+from sen12ts_pipeline.stages import assemble, generation, match, publish, search, select
+from sen12ts_pipeline.stages.documents import INVENTORY, PLAN
 from sen12ts_pipeline.stages.screen import pairings
-from sen12ts_pipeline.stages.select import candidate_record, records, selection_of
+from sen12ts_pipeline.stages.select import selection_of
 from sen12ts_pipeline.stages.services import Services
 
 RULES = {
@@ -55,20 +56,10 @@ def report_key(partition: Partition) -> ObjectKey:
 
 def rows_of(partition: Partition, services: Services) -> list[CandidateRecord]:
     """Every candidate: what the selection says, then what the assembly made of it; from the store alone."""
-    rows = {_identity(r): r for r in records(partition, selection_of(partition, services))}
-    for outcome in publish.outcomes_of(partition, services):
-        made = _made(partition, outcome)
-        rows[_identity(made)] = made
+    selection, outcomes = selection_of(partition, services), publish.outcomes_of(partition, services)
+    known = (*select.records(partition, selection), *assemble.records(partition, selection.tiles, outcomes))
+    rows = {(r.tile, r.scene_id, r.track, r.pass_id): r for r in known}
     return sorted(rows.values(), key=lambda r: (r.tile, r.s2date, r.track, r.pass_id, r.scene_id))
-
-
-def _made(partition: Partition, outcome: Outcome) -> CandidateRecord:
-    state = CandidateState.FAILED if outcome.slot is None else CandidateState.FINISHED
-    return candidate_record(partition, outcome.screened, state, outcome.rule, outcome.detail, outcome.slot)
-
-
-def _identity(r: CandidateRecord) -> tuple[object, ...]:
-    return r.tile, r.scene_id, r.track, r.pass_id
 
 
 def _row(r: CandidateRecord) -> dict[str, object]:
@@ -98,7 +89,7 @@ def summary_text(partition: str, services: Services) -> str:
     planned = len(match.plan_of(parsed, services).tiles)
     lines = [f"{parsed}: {len(finished)} triplets of {tiles} tiles finished; {planned} tiles, {len(rows)} candidates"]
     if not rows:
-        found = search.inventory(parsed, services)
+        found = INVENTORY.find(services.store, parsed) or search.find(parsed, services)
         lines.append(f"  nothing to make: {len(found.granules)} granules and {len(found.slices)} slices in the season")
     refused = Counter(r.rule for r in rows if r.state is not CandidateState.FINISHED)
     for rule, count in sorted(refused.items(), key=lambda x: (-x[1], x[0])):
@@ -114,16 +105,18 @@ def summary_text(partition: str, services: Services) -> str:
 
 
 def plan_text(partition: str, services: Services) -> str:
-    """What a run would do; nothing is written."""
-    parsed = Partition.parse(partition)
-    found = search.find(parsed, services)
-    plan = match.build(found, match.references(parsed, services), services)
-    candidates = refused = 0
+    """What a run would do; no document is written and no product quarantined."""
+    parsed, services = Partition.parse(partition), dataclasses.replace(services, dry=True)
+    generation.check(parsed, services)
+    found = INVENTORY.find(services.store, parsed) or search.find(parsed, services)
+    plan = PLAN.find(services.store, parsed)
+    if plan is None:
+        plan = match.build(found, match.references(parsed, services).values(), services)
+    candidates = refused = most = 0
     for planned in plan.tiles:
         good, bad = pairings(plan, planned, services)
         candidates, refused = candidates + len(good), refused + len(bad)
-    cap = services.rules.cap_per_season
-    most = sum(min(cap, len(pairings(plan, t, services)[0])) for t in plan.tiles)
+        most += min(services.rules.cap_per_season, len(good))
     lines = [
         f"{parsed}: {len(plan.tiles)} tiles",
         f"  Sentinel-2  {len(found.granules)} granules, {len(plan.scenes)} scenes",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
+from sen12ts_pipeline.domain.granules import Granule
+from sen12ts_pipeline.domain.passes import same_slice
 from sen12ts_pipeline.domain.seasons import Interval, Partition, intervals, pass_search
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.stages import generation
@@ -37,13 +40,17 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
     """
     parsed = Partition.parse(partition)
     generation.check(parsed, services)
-    if refresh or INVENTORY.find(services.store, parsed) is None:
+    before = INVENTORY.find(services.store, parsed)
+    if refresh or before is None:
         found = find(parsed, services)
         for product, reason in sorted(services.broken().items()):
             services.ledger.quarantine(product, reason)
         if found.granules and found.slices:  # an empty answer is not frozen: the archive may still be filling
-            freeze = INVENTORY.replace if refresh else INVENTORY.freeze
-            freeze(services.store, parsed, found)
+            generation.record(parsed, services)
+            if before is None:
+                INVENTORY.freeze(services.store, parsed, found)
+            else:
+                INVENTORY.replace(services.store, parsed, keeping(before, found, services.ledger.quarantined()))
         figures = {"granules": float(len(found.granules)), "slices": float(len(found.slices))}
         services.ledger.record_event(parsed, "search", "products found", **figures)
     return str(INVENTORY.key(parsed))
@@ -59,6 +66,29 @@ def find(partition: Partition, services: Services) -> Inventory:
     if not granules and not slices:
         _require_something(services)
     return Inventory(tuple(sorted(set(granules))), tuple(sorted(s for s in set(slices) if s.dual_polarised)))
+
+
+def keeping(before: Inventory, found: Inventory, broken: Collection[str]) -> Inventory:
+    """What was found, without new processings of sound products that an earlier search found and that are still there.
+
+    So what a tile has already and what is made for it later come of the same products.
+    """
+    here, names = products(found) - set(broken), products(before)
+    scenes = {_scene(g) for g in before.granules if g.product in here}
+    known = [s for s in before.slices if s.product in here]
+    return Inventory(
+        tuple(g for g in found.granules if g.product in names or _scene(g) not in scenes),
+        tuple(s for s in found.slices if s.product in names or not any(same_slice(s, k) for k in known)),
+    )
+
+
+def products(found: Inventory) -> set[str]:
+    """Names of all products of an inventory."""
+    return {g.product for g in found.granules} | {s.product for s in found.slices}
+
+
+def _scene(one: Granule) -> tuple[str, datetime, str]:
+    return one.mission, one.datatake_start, one.mgrs
 
 
 def inventory(partition: Partition, services: Services) -> Inventory:

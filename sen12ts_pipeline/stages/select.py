@@ -95,8 +95,10 @@ def choose(plan: Plan, clouds: _Clouds, services: Services, finished: Mapping[Ti
     triplets = services.rules.season_triplets
     spent = sum(t.pinned for t in ordered)
     inside = set(within_budget([(t.tile, t.slots - t.pinned) for t in ordered], triplets - spent))
-    beyond = [t for t in ordered if t.tile not in inside]
-    detail = f"the season's {triplets} triplets are used up by tiles that come earlier in the {services.tile_order} order"
+    beyond = [t for t in ordered if t.tile not in inside and t.slots > t.pinned]
+    detail = (
+        f"the season's {triplets} triplets are used up by tiles that come earlier in the {services.tile_order} order"
+    )
     refusals.extend(
         Refusal.of(s.candidate, "budget", detail, s.invalid_s1, s.invalid_s2)
         for t in beyond
@@ -187,12 +189,17 @@ def records(partition: Partition, selection: Selection) -> list[CandidateRecord]
     rows = []
     for chosen in selection.tiles:
         for place, screened in enumerate(chosen.candidates):
-            selected = place < chosen.slots
-            state = CandidateState.SELECTED if selected else CandidateState.SPARE
-            rule = "" if selected else "cap"
-            detail = "" if selected else f"place {place + 1} in the order, {chosen.slots} slots"
-            rows.append(candidate_record(partition, screened, state, rule, detail, None))
+            if place < chosen.slots:
+                rows.append(candidate_record(partition, screened, CandidateState.SELECTED, "", "", None))
+            else:
+                rows.append(spare_record(partition, chosen, place))
     return rows + [_refused(partition, refusal) for refusal in selection.refusals]
+
+
+def spare_record(partition: Partition, chosen: ChosenTile, place: int) -> CandidateRecord:
+    """Ledger row of a candidate that finds all slots of its tile taken."""
+    detail = f"place {place + 1} in the order, {chosen.slots} slots"
+    return candidate_record(partition, chosen.candidates[place], CandidateState.SPARE, "cap", detail, None)
 
 
 def _refused(partition: Partition, refusal: Refusal) -> CandidateRecord:

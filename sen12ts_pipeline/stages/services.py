@@ -68,11 +68,11 @@ class Services:
     dry: bool = False
 
     def quarantine(self, error: BadProduct) -> str:
-        """Remember a broken product; returns the finding: product, file, reason."""
+        """Remember a broken product; returns the finding for documents: product, file, reason, no path of a machine."""
         reason = f"{error.member}: {error.reason}" if error.member else error.reason
         if not self.dry:
             self.ledger.quarantine(error.product, reason)
-        return f"{error.product}: {reason}"
+        return f"{error.product}: {reason.replace(self.origin + '/', '')}"
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Results of `work`, in the order of the items, on as many threads as `workers`; the first error ends it."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from affine import Affine
 from numpy.polynomial import chebyshev
 from pyproj import CRS, Transformer
-from rasterio import Affine
 from rasterio.windows import Window
 
 from sen12ts_pipeline.errors import ConfigurationError
@@ -45,24 +45,17 @@ class HeightWindow:
     row: Float64
     box: tuple[float, float, float, float]
 
-    def heights(self, easting: Float64, northing: Float64) -> Float64:
-        """Bicubic ellipsoidal heights (metres) of map points of any one shape; NaN in voids and outside the DEM."""
-        west, south, east, north = self.box
-        x = (2.0 * np.ravel(easting) - west - east) / (east - west)
-        y = (2.0 * np.ravel(northing) - south - north) / (north - south)
-        out = np.empty(x.shape)
-        bicubic.sample(self.values, chebyshev.chebval2d(x, y, self.row), chebyshev.chebval2d(x, y, self.column), out)
-        return out.reshape(np.shape(easting))
-
     def lattice(self, easting: Float64, northing: Float64) -> Float64:
-        """Heights (rows, cols) of the lattice of northings (rows,) and eastings (cols,)."""
+        """Bicubic ellipsoidal heights (rows, cols), metres, over northings (rows,) and eastings (cols,).
+
+        NaN in voids and outside the DEM.
+        """
         west, south, east, north = self.box
-        tx = chebyshev.chebvander((2.0 * easting - west - east) / (east - west), _DEGREE)
-        ty = chebyshev.chebvander((2.0 * northing - south - north) / (north - south), _DEGREE)
-        col, row = ((ty @ (c.T @ tx.T)).ravel() for c in (self.column, self.row))
-        out = np.empty(col.shape)
-        bicubic.sample(self.values, row, col, out)
-        return out.reshape(len(northing), len(easting))
+        x, y = (2.0 * easting - west - east) / (east - west), (2.0 * northing - south - north) / (north - south)
+        tx, ty = (np.asarray(chebyshev.chebvander(u, _DEGREE), dtype=float) for u in (x, y))
+        out = np.empty((len(northing), len(easting)))
+        bicubic.on_lattice(self.values, self.row, self.column, tx, ty, out)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,7 @@ class Dem:
         """
         crs, transform, shape = _describe(self.path)
         to_dem = _transformer(epsg, crs.to_wkt())
-        column, row, span = _pixel_polynomials(to_dem, box, transform)
+        column, row, span = _pixel_polynomials(to_dem, box, transform, shape)
         c0, c1, r0, r1 = span
         values = np.full((r1 - r0, c1 - c0), np.nan)
         top, left = max(r0, 0), max(c0, 0)
@@ -181,21 +174,24 @@ def _transformer_to_geographic(wkt: str) -> Transformer:
 
 
 def _pixel_polynomials(
-    to_dem: Transformer, box: tuple[float, float, float, float], transform: Affine
+    to_dem: Transformer, box: tuple[float, float, float, float], transform: Affine, shape: tuple[int, int]
 ) -> tuple[Float64, Float64, tuple[int, int, int, int]]:
     """Chebyshev coefficients of (column, row) over a box, and the pixel span (c0, c1, r0, r1) that holds it.
 
     The way to the DEM's grid is analytic: degree 5 on a box of some kilometres is exact to nanometres.
     """
     west, south, east, north = box
-    unit = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
+    order, angle = np.arange(_DEGREE + 1), np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1)
+    unit = np.cos(angle)
     x, y = np.meshgrid(unit, unit, indexing="ij")
     px, py = to_dem.transform((west + east + x * (east - west)) / 2, (south + north + y * (north - south)) / 2)
+    if to_dem.target_crs is not None and to_dem.target_crs.is_geographic:
+        px = _around(np.asarray(px), transform.c + transform.a * shape[1] / 2)
     inverse = ~transform
     col = inverse.a * np.asarray(px) + inverse.b * np.asarray(py) + inverse.c - 0.5
     row = inverse.d * np.asarray(px) + inverse.e * np.asarray(py) + inverse.f - 0.5
-    vander = np.linalg.inv(chebyshev.chebvander(unit, _DEGREE))
-    column_c, row_c = vander @ col @ vander.T, vander @ row @ vander.T
+    weights = np.cos(order[:, None] * angle) * np.where(order == 0, 1.0, 2.0)[:, None] / (_DEGREE + 1)
+    column_c, row_c = (_product(_product(weights, pixel), weights.T) for pixel in (col, row))
     reach = [np.abs(c).sum() - abs(c[0, 0]) for c in (column_c, row_c)]
     span = (
         int(np.floor(column_c[0, 0] - reach[0])) - _MARGIN_CELLS,
@@ -204,3 +200,15 @@ def _pixel_polynomials(
         int(np.ceil(row_c[0, 0] + reach[1])) + _MARGIN_CELLS + 1,
     )
     return column_c, row_c, span
+
+
+def _product(a: Float64, b: Float64) -> Float64:
+    """Matrix product, summed in order: the same bits on every machine, unlike that of a linear algebra library."""
+    return np.asarray((a[:, :, None] * b[None]).sum(axis=1))
+
+
+def _around(longitude: Float64, middle: float) -> Float64:
+    """Longitudes as one piece, near the DEM's own, where they would jump at 180 degrees."""
+    first = longitude.flat[0]
+    centre = middle + (first - middle + 180.0) % 360.0 - 180.0
+    return np.asarray(centre + (longitude - first + 180.0) % 360.0 - 180.0)

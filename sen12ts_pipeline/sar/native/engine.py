@@ -20,6 +20,7 @@ from sen12ts_pipeline.sar.native.backscatter import gamma0_db
 from sen12ts_pipeline.sar.native.image import Image, make_image
 from sen12ts_pipeline.sar.native.interferogram import KERNEL_WAVELENGTH_M, estimate
 from sen12ts_pipeline.sar.native.lattice import EASTING_STEP_M, Lattice
+from sen12ts_pipeline.sar.native.pair import SMALLEST_COMMON_BAND, describe_pair
 from sen12ts_pipeline.sar.native.scene import OpenPass, open_pass
 from sen12ts_pipeline.sar.native.terrain import (
     EDGE_MARGIN_LINES,
@@ -69,6 +70,7 @@ class NativeEngine:
                 "bistatic_correction": True,
                 "edge_margin": [EDGE_MARGIN_LINES, EDGE_MARGIN_SAMPLES],
                 "facet_split": FACET_SPLIT,
+                "smallest_common_band": SMALLEST_COMMON_BAND,
                 "dem": self.dem.identity,
             },
         )
@@ -130,11 +132,23 @@ class NativeEngine:
             except (BadProduct, Rejected) as error:
                 image = error
             if earlier is not None:
-                fault = next((x for x in (image, earlier) if isinstance(x, Exception)), None)
-                yield fault or self._frame(terrain, chain[position - 1], one, earlier, image)  # type: ignore[arg-type]
+                yield self._frame(terrain, chain[position - 1], one, earlier, image)
             earlier = image
 
-    def _frame(self, terrain: Terrain, first: Pass, second: Pass, earlier: Image, later: Image) -> Frame:
+    def _frame(
+        self, terrain: Terrain, first: Pass, second: Pass, earlier: Image | Exception, later: Image | Exception
+    ) -> Frame | Exception:
+        if isinstance(later, Exception):
+            return later
+        if isinstance(earlier, Exception):
+            return earlier
+        grid = terrain.grid
+        try:
+            pair = describe_pair(
+                grid, self._centre_height(grid), self.opened(first), self.opened(second), terrain.bursts
+            )
+        except Rejected as error:
+            return error
         coherence, phase = estimate(earlier.flat, later.flat)
         vh, vh_floored = gamma0_db(later.power["VH"], later.noise["VH"], terrain.factor)
         vv, vv_floored = gamma0_db(later.power["VV"], later.noise["VV"], terrain.factor)
@@ -142,9 +156,9 @@ class NativeEngine:
             "products": list(second.products),
             "earlier_products": list(first.products),
             "floored_pixels": {"vh": vh_floored, "vv": vv_floored},
-            **self._baseline(terrain.grid, first, second),
+            **pair,
         }
-        return Frame(terrain.grid, second.id, first.id, vh, vv, coherence, phase, notes)
+        return Frame(grid, second.id, first.id, vh, vv, coherence, phase, notes)
 
     def backscatter(self, terrain: Terrain, one: Pass) -> dict[str, np.ndarray[Any, Any]]:
         """gamma0 (dB) by polarisation of one pass, for those who want no interferogram."""
@@ -161,29 +175,3 @@ class NativeEngine:
             make_image(terrain, self.opened(one), heights, (), polarisation).flat for one in (earlier, later)
         )
         return estimate(first, second)
-
-    def _baseline(self, grid: Grid, first: Pass, second: Pass) -> dict[str, float]:
-        """Perpendicular baseline (m), height of ambiguity (m) and days of a pair at the grid's centre."""
-        easting, northing = (np.array([x]) for x in grid.centre)
-        point = geometry.earth_fixed(grid.epsg, easting, northing, np.array([self._centre_height(grid)]))
-        states = []
-        for one in (first, second):
-            opened = self.opened(one)
-            local = geometry.localise(opened.orbit, point[0])
-            time, distance = geometry.solve(point, local)
-            position, velocity, _ = (a[0] for a in local.state(time))
-            states.append((position, velocity, float(distance[0]), float(time[0]), opened))
-        (s1, v1, r1, t1, o1), (s2, _, _, t2, o2) = states
-        look = (point[0] - s1) / r1
-        across = np.cross(look, v1 / np.linalg.norm(v1))
-        perpendicular = float((s2 - s1) @ (across / np.linalg.norm(across)))
-        up = point[0] / np.linalg.norm(point[0])
-        sine = float(np.sqrt(1 - (look @ up) ** 2))
-        wavelength = next(iter(o1.bursts.values())).swath.wavelength_m
-        ambiguity = wavelength * r1 * sine / (2 * perpendicular) if perpendicular else float("inf")
-        seconds = (o2.epoch - o1.epoch).total_seconds() + t2 - t1
-        return {
-            "perpendicular_baseline_m": round(perpendicular, 3),
-            "height_of_ambiguity_m": round(min(max(ambiguity, -1e9), 1e9), 2),
-            "days": round(seconds / 86400, 6),
-        }

@@ -153,7 +153,7 @@ def solve(points: Float64, orbit: LocalOrbit) -> tuple[Float64, Float64]:
 
 
 def solve_far(points: Float64, orbit: Orbit) -> tuple[Float64, Float64]:
-    """Zero-Doppler times and slant ranges of points (n, 3) anywhere under a pass; NaN where the orbit does not reach."""
+    """Zero-Doppler times and slant ranges of points (n, 3) anywhere under a pass; NaN where no state vector reaches."""
     time, distance = np.full(len(points), np.nan), np.full(len(points), np.nan)
     first, last = float(orbit.time_s[0]), float(orbit.time_s[-1])
     for centre in np.arange(first + LOCAL_HALF_S / 2, last, LOCAL_HALF_S):
@@ -188,7 +188,8 @@ def fit(ground: Ground, orbit: Orbit) -> Geometry:
     in_map = np.einsum("nij,nj->ni", ground.axes, look)
     middle_s, middle_m = float(time.mean()), float(distance.mean())
     values = np.stack([time - middle_s, distance - middle_m, *in_map.T, nadir])
-    c = values @ _inverse().T
+    c = np.empty((len(values), polynomial.TERMS))
+    polynomial.weighted_sums(values, _inverse(), c)
     return Geometry(ground.box, middle_s, middle_m, c[0], c[1], c[2:5], c[5])
 
 
@@ -204,7 +205,9 @@ def _inverse() -> Float64:
         for py in range(order - pz + 1)
         for px in range(order - pz - py + 1)
     ]
-    return np.linalg.pinv(np.stack(terms, 1))
+    weights = np.empty((polynomial.TERMS, _NODES**3))
+    polynomial.pseudo_inverse(np.stack(terms, 1), weights)
+    return weights
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,7 +15,8 @@ from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.kernels import resample
 from sen12ts_pipeline.sar.native.lattice import Lattice
 from sen12ts_pipeline.sar.native.scene import OpenPass, PlacedBurst
-from sen12ts_pipeline.sar.native.taps import least_squares_taps
+from sen12ts_pipeline.sar.native.taps import DOPPLER_MARGIN, least_squares_taps
+from sen12ts_pipeline.sentinel1.orbit import fit_powers
 
 Complex64 = npt.NDArray[np.complex64]
 Float64 = npt.NDArray[np.float64]
@@ -63,22 +64,13 @@ class _Block:
     def carrier(self) -> Float64:
         """Quadratics of k_t, eta_ref and f_dc over the block's samples, (3, 3).
 
-        Miranda 2017: ``k_t = k_a k_s / (k_a - k_s)``, ``k_s = 2 V omega / lambda``, ``eta_ref = eta_c - eta_c(tau_0)``,
-        ``eta_c = - f_dc / k_a``. The same quadratics serve removal and restoration, so their error cancels.
+        The same quadratics serve removal and restoration, so their error cancels.
         """
-        swath, burst = self.placed.swath, self.placed.burst
+        swath = self.placed.swath
         x = np.linspace(-1.0, 1.0, _CARRIER_POINTS)
         sample = self.left + (x + 1) / 2 * (self.cols - 1)
         tau = swath.range_start_s + sample / swath.range_rate_hz
-        middle_s = swath.middle_s(burst)
-        speed = float(np.linalg.norm(swath.orbit.local(middle_s).state(np.array([middle_s]))[1]))
-        ks = 2.0 * speed * swath.steering_rad_s / swath.wavelength_m
-        fm, dc = swath.fm_rate(burst), swath.doppler_centroid(burst)
-        near = np.array([swath.range_start_s])
-        ka, fdc = fm(tau), dc(tau)
-        eta_ref = -fdc / ka + dc(near) / fm(near)
-        vander = np.vander(x, 3, increasing=True)
-        return np.linalg.lstsq(vander, np.stack([ka * ks / (ka - ks), eta_ref, fdc], 1), rcond=None)[0].T.copy()
+        return np.ascontiguousarray(fit_powers(np.stack(self.placed.carrier(tau), 1), degree=2).T)
 
     def read(self, polarisation: str) -> Complex64:
         """Complex samples (rows, cols); BadProduct naming the file when they cannot be read."""
@@ -87,8 +79,13 @@ class _Block:
         first = self.placed.burst.index * swath.lines_per_burst + self.top
         try:
             with rasterio.open(path) as source:
-                if source.width != swath.samples:
-                    reason = f"has {source.width} samples a line, its annotation {swath.samples}"
+                lines = swath.lines_per_burst * len(swath.bursts)
+                whole = source.width == swath.samples and source.height >= lines
+                if not whole or not source.dtypes[0].startswith("complex"):
+                    reason = (
+                        f"needs complex numbers in {lines} lines of {swath.samples} samples, as its annotation says; "
+                        f"found {source.dtypes[0]} in {source.height} lines of {source.width}"
+                    )
                     raise BadProduct(files.slice.product, member, reason)
                 window = Window(self.left, first, self.cols, self.rows)
                 return np.asarray(source.read(1, window=window), dtype=np.complex64)
@@ -155,8 +152,8 @@ def _block(placed: PlacedBurst, line: Float64, sample: Float64, chosen: npt.NDAr
 def _taps(placed: PlacedBurst) -> tuple[Float32, Float32]:
     swath = placed.swath
     return (
-        least_squares_taps(swath.azimuth_bandwidth_hz * swath.line_interval_s, swath.azimuth_window),
-        least_squares_taps(swath.range_bandwidth_hz / swath.range_rate_hz, swath.range_window),
+        least_squares_taps(swath.azimuth_bandwidth_hz * swath.line_interval_s, swath.azimuth_window, DOPPLER_MARGIN),
+        least_squares_taps(swath.range_bandwidth_hz / swath.range_rate_hz, swath.range_window, margin=0.0),
     )
 
 
@@ -184,7 +181,8 @@ def _sample(
         return
     power, noise = image.power[polarisation], image.noise[polarisation]
     if polarisation == flat:
-        power[mine] = np.abs(image.flat[mine]) ** 2
+        amplitude = image.flat[mine]
+        power[mine] = amplitude.real**2 + amplitude.imag**2
     else:
         resample.sample_power(data, line, sample, chosen, index, *taps, power)
     samples = block.left + np.arange(block.cols, dtype=float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +43,29 @@ class PlacedBurst:
         tau = 2.0 * range_m / SPEED_OF_LIGHT_M_S
         line = (time_s - self.bistatic_s(tau) - self.burst.start_s) / self.swath.line_interval_s
         return line, (tau - self.swath.range_start_s) * self.swath.range_rate_hz
+
+    def carrier(self, range_time_s: Float64) -> tuple[Float64, Float64, Float64]:
+        """Doppler rate k_t (Hz/s), time reference eta_ref (s) and Doppler centroid f_dc (Hz) of the burst's carrier.
+
+        Miranda 2017: ``k_t = k_a k_s / (k_a - k_s)``, ``k_s = 2 V omega / lambda``, ``eta_ref = eta_c - eta_c(tau_0)``,
+        ``eta_c = - f_dc / k_a``; the carrier's frequency is ``k_t (eta - eta_ref) + f_dc``.
+        """
+        swath, burst = self.swath, self.burst
+        middle_s = swath.middle_s(burst)
+        velocity = swath.orbit.local(middle_s).state(np.array([middle_s]))[1]
+        speed = float(np.sqrt((velocity * velocity).sum()))
+        ks = 2.0 * speed * swath.steering_rad_s / swath.wavelength_m
+        fm, dc = swath.fm_rate(burst), swath.doppler_centroid(burst)
+        near = np.array([swath.range_start_s])
+        ka, fdc = fm(range_time_s), dc(range_time_s)
+        return ka * ks / (ka - ks), -fdc / ka + dc(near) / fm(near), fdc
+
+    def doppler_hz(self, time_s: float, range_m: float) -> float:
+        """Doppler frequency at which the burst holds a target of given geometry."""
+        line, _ = self.line_sample(np.array([time_s]), np.array([range_m]))
+        eta = (line - self.swath.lines_per_burst / 2) * self.swath.line_interval_s
+        kt, ref, fdc = self.carrier(np.array([2.0 * range_m / SPEED_OF_LIGHT_M_S]))
+        return float((kt * (eta - ref) + fdc)[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +125,7 @@ def open_pass(one: Pass, source: Source, polarisation: str = "VV") -> OpenPass:
     orbits: list[Orbit] = []
     for part in one.slices:
         files = SliceFiles(part, source.open(part.product), epoch)
+        files.check()
         swaths = [files.swath(name, polarisation) for name in files.subswaths(polarisation)]
         if not any(s.bursts for s in swaths):
             raise BadProduct(part.product, "annotation", f"has no subswath with bursts in {polarisation}")
@@ -112,7 +137,7 @@ def open_pass(one: Pass, source: Source, polarisation: str = "VV") -> OpenPass:
                 rank = (part.processed, inner, part.product)
                 if burst.id not in bursts or rank > bursts[burst.id][0]:
                     bursts[burst.id] = rank, PlacedBurst(files, swath, burst, middle_s)
-    orbit = _merge(orbits)
+    orbit = functools.reduce(Orbit.extended, orbits)
     placed = {k: v[1] for k, v in bursts.items()}
     uncovered = _uncovered(orbit, placed)
     if len(uncovered) == len(placed):
@@ -126,14 +151,6 @@ def _middle_of_iw2(swaths: list[Swath], product: str) -> float:
         if swath.subswath == "IW2":
             return swath.middle_range_s
     raise BadProduct(product, "annotation", "needs the annotation of IW2, to whose middle azimuth times refer")
-
-
-def _merge(orbits: list[Orbit]) -> Orbit:
-    time = np.concatenate([o.time_s for o in orbits])
-    _, index = np.unique(np.round(time, 3), return_index=True)
-    position = np.concatenate([o.position_m for o in orbits])
-    velocity = np.concatenate([o.velocity_m_s for o in orbits])
-    return Orbit(time[index], position[index], velocity[index], orbits[0].kind)
 
 
 def _uncovered(orbit: Orbit, bursts: dict[BurstId, PlacedBurst]) -> dict[BurstId, BadProduct]:

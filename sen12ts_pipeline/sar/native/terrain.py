@@ -14,7 +14,7 @@ from sen12ts_pipeline.errors import Rejected
 from sen12ts_pipeline.ports import Bool, Terrain, UInt8
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.kernels import area, choice, walk
-from sen12ts_pipeline.sar.native.lattice import Lattice
+from sen12ts_pipeline.sar.native.lattice import HALO_COLS, HALO_ROWS, Lattice
 from sen12ts_pipeline.sar.native.scene import SUBSWATHS, OpenPass, PlacedBurst
 from sen12ts_pipeline.terrain.dem import Dem
 
@@ -27,6 +27,12 @@ EDGE_MARGIN_LINES = 16.0
 EDGE_MARGIN_SAMPLES = 16.0
 """Distance from a burst's valid edge within which it never serves a pixel: half the interpolation kernel, and the shift
 of the edge between dates."""
+
+_BESIDE = 8
+"""Lines (5 m) beside the grid whose shadows count: as far as a facet reaches through the bins of the area factor."""
+
+_BESIDE_VOID = 3
+"""Nodes around a void whose bins lack some of its area."""
 
 REACH_FLOOR_M = 200.0
 REACH_LIMIT_M = 12_000.0
@@ -49,7 +55,7 @@ def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
     incidence, slope = _angles(nodes)
     layover, shadow, unknown = _layover_shadow(nodes)
     inner = nodes.inner
-    factor = _area_factor(nodes, shadow, placed)
+    factor = _area_factor(nodes, shadow, chosen, placed)
     factor[unknown[inner]] = np.nan
     notes: Mapping[str, Any] = {
         "reference_pass": reference.id,
@@ -78,8 +84,9 @@ class _Nodes:
         self.grid, self.halo = grid, halo
         self.easting = grid.west + NODE_M * (np.arange(-halo, grid.cols + halo, dtype=float) + 0.5)
         self.northing = grid.north - NODE_M * (np.arange(-halo, grid.rows + halo, dtype=float) + 0.5)
-        box = (self.easting[0], self.northing[-1], self.easting[-1], self.northing[0])
-        self.height = dem.window(grid.epsg, tuple(float(x) for x in box)).lattice(self.easting, self.northing)
+        west, east = float(self.easting[0]), float(self.easting[-1])
+        south, north = float(self.northing[-1]), float(self.northing[0])
+        self.height = dem.window(grid.epsg, (west, south, east, north)).lattice(self.easting, self.northing)
         if not np.isfinite(self.height[self.inner]).any():
             where = f"EPSG:{grid.epsg} {grid.west:.0f} {grid.north:.0f}"
             raise Rejected("dem_void", where, f"{dem.path.name} has no height in the grid")
@@ -221,17 +228,38 @@ def _layover_shadow(nodes: _Nodes) -> tuple[Bool, Bool, Bool]:
     inside = np.array([[r, c] for r in (inner_r.start, inner_r.stop - 1) for c in (inner_c.start, inner_c.stop - 1)])
     j_range, i_range = (to_line @ corner.T)[0], (to_line @ inside.T)[1]
     j0, j1 = int(np.floor(j_range.min())), int(np.ceil(j_range.max()))
-    i0, i1 = int(np.floor(i_range.min())) - 1, int(np.ceil(i_range.max())) + 1
+    i0, i1 = int(np.floor(i_range.min())) - _BESIDE, int(np.ceil(i_range.max())) + _BESIDE
     shape = (i1 - i0 + 1, j1 - j0 + 1)
     origin = (i0 * across[0] + j0 * along[0], i0 * across[1] + j0 * along[1])
     flags = [np.zeros(shape, np.bool_) for _ in range(3)]
-    walk.walk(distance, nadir, origin, along, across, *flags)
+    walk.walk(distance, nadir, _bounds(nodes, distance, nadir), origin, along, across, *flags)
     col, row = np.meshgrid(np.arange(cols, dtype=float), np.arange(rows, dtype=float))
     j = np.rint(to_line[0, 0] * row + to_line[0, 1] * col).astype(int) - j0
     i = np.rint(to_line[1, 0] * row + to_line[1, 1] * col).astype(int) - i0
     held = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
     layover, shadow, unknown = (np.where(held, f[i % shape[0], j % shape[1]], False) for f in flags)
-    return layover, shadow, unknown | ~np.isfinite(nodes.height)
+    return layover, shadow, unknown | _grown(~np.isfinite(nodes.height), _BESIDE_VOID)
+
+
+def _bounds(nodes: _Nodes, distance: Float64, nadir: Float64) -> tuple[Float64, Float64, Float64]:
+    """Smallest and largest range and largest angle of every node, were the voids as high or as low as what is known."""
+    void = ~np.isfinite(nodes.height)
+    if not void.any():
+        return distance, distance, nadir
+    low, high = (np.where(void, f(nodes.height), nodes.height) for f in (np.nanmin, np.nanmax))
+    near, far = (nodes.geometry.time_range(nodes.easting, nodes.northing, h)[1] for h in (high, low))
+    return near, far, nodes.geometry.nadir_angle(nodes.easting, nodes.northing, high)
+
+
+def _grown(mask: Bool, by: int) -> Bool:
+    """Mask with its neighbours up to a number of steps away."""
+    for _ in range(by):
+        grown = mask.copy()
+        for near, far in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
+            grown[near] |= mask[far]
+            grown[:, near] |= mask[:, far]
+        mask = grown
+    return mask
 
 
 def _away_from_radar(nodes: _Nodes) -> tuple[float, float]:
@@ -250,7 +278,7 @@ def _away_from_radar(nodes: _Nodes) -> tuple[float, float]:
     return -north, east
 
 
-def _area_factor(nodes: _Nodes, shadow: Bool, placed: dict[BurstId, PlacedBurst]) -> Float64:
+def _area_factor(nodes: _Nodes, shadow: Bool, chosen: UInt8, placed: dict[BurstId, PlacedBurst]) -> Float64:
     """gamma0 / beta0 of every pixel of the grid: area of a sample over the projected area of what falls into it."""
     swath = next(iter(placed.values())).swath
     time, distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)
@@ -264,7 +292,9 @@ def _area_factor(nodes: _Nodes, shadow: Bool, placed: dict[BurstId, PlacedBurst]
     projected = np.empty(nodes.grid.shape)
     area.look_up(bins, np.ascontiguousarray(line[inner]), np.ascontiguousarray(sample[inner]), projected)
     projected /= BIN_SAMPLES
-    of_sample = swath.range_spacing_m * swath.azimuth_spacing_m
+    spacing = np.array([p.swath.azimuth_spacing_m for p in placed.values()])
+    serving = chosen[HALO_ROWS:-HALO_ROWS, HALO_COLS:-HALO_COLS:2]
+    of_sample = swath.range_spacing_m * spacing[np.minimum(serving, len(spacing) - 1)]
     up = -look[2][inner]
     flat = of_sample * up / np.sqrt(1 - up * up)
     factor: Float64 = np.where(projected > SMALLEST_AREA_SHARE * flat, of_sample / projected, np.nan)

@@ -56,7 +56,7 @@ def _carrier(eta: float, x: float, carrier: Float64) -> float:
     ref = carrier[1, 0] + x * (carrier[1, 1] + x * carrier[1, 2])
     fdc = carrier[2, 0] + x * (carrier[2, 1] + x * carrier[2, 2])
     d = eta - ref
-    return d * (0.5 * kt * d + fdc)
+    return float(d * (0.5 * kt * d + fdc))
 
 
 @njit(nogil=True, cache=True)
@@ -134,7 +134,7 @@ def sample_power(
 @njit(nogil=True, cache=True, inline="always")
 def _interpolate(
     block: Complex64, line: float, sample: float, azimuth_taps: Float32, range_taps: Float32
-) -> tuple[complex, int]:
+) -> tuple[np.complex64, int]:
     """Value at a position, and how many of the taps were exactly zero (all of them outside the block)."""
     zero = np.complex64(0.0)
     if not math.isfinite(line + sample):

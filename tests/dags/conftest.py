@@ -1,0 +1,47 @@
+"""Airflow for the tests of the DAG files: a home of its own, set before Airflow is imported for the first time."""
+
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def airflow_home():
+    with tempfile.TemporaryDirectory() as home:
+        os.environ.update(
+            AIRFLOW_HOME=home,
+            AIRFLOW__CORE__LOAD_EXAMPLES="False",
+            AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+            AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+            SEN12TS_CONFIG=str(ROOT / "config" / "pipeline.yaml"),
+        )
+        assert "airflow" not in sys.modules
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import airflow.dag_processing.dagbag  # noqa: F401 - sets the process up
+        yield Path(home)
+        from airflow import settings
+
+        settings.dispose_orm(do_log=False)
+
+
+@pytest.fixture
+def bag(airflow_home):
+    """Read a folder of DAGs, this project's by default."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    return lambda folder=ROOT / "dags": DagBag(dag_folder=folder)
+
+
+@pytest.fixture(scope="session")
+def dags(airflow_home):
+    """The DAGs of the configured areas."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=ROOT / "dags").dags

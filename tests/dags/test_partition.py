@@ -1,0 +1,66 @@
+"""Which partition a run makes."""
+
+import importlib
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sen12ts_pipeline.settings.load import load_aoi
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+LABEL = datetime(2020, 12, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def partition(dags, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "dags"))
+    module = importlib.import_module("sen12ts")
+    return module.partition_of(load_aoi(Path(__file__).parents[2] / "config/aois/demo.yaml", {}))
+
+
+def run(run_type, conf, logical_date=LABEL):
+    return SimpleNamespace(run_type=run_type, conf=conf, logical_date=logical_date)
+
+
+@pytest.mark.parametrize(
+    ("dag_run", "expected"),
+    [
+        (run("manual", {"year": 2021, "season": "summer"}), "demo/2021-summer"),
+        (run("manual", {"season": "summer"}), "demo/2023-summer"),
+        (run("manual", {"year": 2021, "season": "summer"}, None), "demo/2021-summer"),
+        (run("manual", {}), "demo/2020-winter"),
+        (run("manual", None), "demo/2020-winter"),
+        (run("scheduled", None), "demo/2020-winter"),
+        (run("backfill", {"year": 2021, "season": "summer"}), "demo/2020-winter"),
+        (run("backfill", {}, datetime(2020, 3, 1, tzinfo=UTC)), "demo/2020-spring"),
+    ],
+)
+def test_the_configuration_of_a_manual_run_decides_and_else_the_label(partition, dag_run, expected):
+    assert partition(dag_run) == expected
+
+
+def test_a_run_that_says_nothing_is_refused(partition):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    with pytest.raises(AirflowFailException, match="year and a season"):
+        partition(run("manual", {}, None))
+
+
+def test_what_no_retry_can_help_is_not_retried(dags):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    module = importlib.import_module("sen12ts")
+    from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
+
+    def work(error):
+        raise error
+
+    task = module.stage()(work).function
+    for error in (ConfigurationError("f", "k", "must", 1), BadProduct("p", "m", "why")):
+        with pytest.raises(AirflowFailException) as caught:
+            task(error)
+        assert str(caught.value) == str(error)
+    with pytest.raises(Retryable):
+        task(Retryable("busy"))

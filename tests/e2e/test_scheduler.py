@@ -1,0 +1,117 @@
+"""A partition through a real scheduler: the services of `make ui`, the DAG of a small simulated area."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from sen12ts_pipeline.settings.load import write_aoi
+from tests import launchers, worlds
+
+pytestmark = pytest.mark.e2e
+FINAL = {"success", "failed"}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return worlds.world("tiny", tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def airflow(tiny, tmp_path_factory):
+    """Running services with two areas: one that can be made, and one whose elevation model is broken."""
+    base = tmp_path_factory.mktemp("scheduler")
+    (base / "dem.tif").write_text("no raster")
+    (base / "broken.geojson").write_bytes((tiny / "aoi" / "tiny.geojson").read_bytes())
+    area = worlds.area_of(tiny)
+    write_aoi(area, base / "config" / "aois")
+    dem = area.dem.model_copy(update={"path": base / "dem.tif"})
+    broken = area.model_copy(update={"name": "broken", "boundary": base / "broken.geojson", "dem": dem})
+    write_aoi(broken, base / "config" / "aois")
+    (base / "config" / "pipeline.yaml").write_text("workers: 1\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = launchers.environment(base / "state")
+    environ |= {"SEN12TS_CONFIG": str(base / "config" / "pipeline.yaml"), "STORE": str(base / "store")}
+    process = launchers.start("ui", {**environ, "PORT": str(port)})
+    try:
+        password = launchers.read_until(process, r"^  password  (\S+)$")[1]
+        hint = launchers.read_until(process, r"^Logs: .* \. (\S+)$")[1]
+        body = {"username": "admin", "password": password}
+        token = launchers.ask(port, "/auth/token", body=body)["access_token"]
+
+        def api(path, body=None, method=None):
+            return launchers.ask(port, f"/api/v2/{path}", token, body, method)
+
+        _wait(lambda: {d["dag_id"] for d in api("dags")["dags"]} == {"tiny", "broken"})
+        yield SimpleNamespace(api=api, store=base / "store", hint=hint)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def _wait(holds, seconds=300):
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(1)
+
+
+def trigger(airflow, dag, conf):
+    """State of a run, and of its tasks, when it is over."""
+    airflow.api(f"dags/{dag}", {"is_paused": False}, "PATCH")
+    now = datetime.now(UTC).isoformat()
+    run = airflow.api(f"dags/{dag}/dagRuns", {"logical_date": now, "conf": conf})["dag_run_id"]
+    path = f"dags/{dag}/dagRuns/{run}"
+    _wait(lambda: airflow.api(path)["state"] in FINAL)
+    tasks = airflow.api(f"{path}/taskInstances?limit=200")["task_instances"]
+    return airflow.api(path)["state"], tasks
+
+
+def test_a_partition_is_what_the_stages_make_without_airflow(airflow, tiny, tmp_path):
+    assert airflow.api("importErrors")["import_errors"] == []
+    state, tasks = trigger(airflow, "tiny", {"year": 2023, "season": "fall"})
+    states = {(t["task_id"], t["map_index"]): t["state"] for t in tasks}
+    assert state == "success", states
+    assert set(states.values()) == {"success"}
+    worlds.run(worlds.services_of(tiny, tmp_path))
+    expected = worlds.files_of(tmp_path, "tiny")
+    assert worlds.files_of(airflow.store, "tiny") == expected
+    shown = {t["rendered_map_index"] for t in tasks if t["task_id"] == "screen_optical"}
+    assert all(name.startswith("S2") for name in shown), "a shard is shown by its name"
+
+
+def test_an_empty_partition_succeeds(airflow):
+    state, tasks = trigger(airflow, "tiny", {"year": 2021, "season": "winter"})
+    states = {t["task_id"]: t["state"] for t in tasks}
+    assert state == "success", states
+    assert states["radar"] == states["optical"] == states["assemble"] == "skipped"
+    assert states["publish"] == states["report"] == states["watcher"] == "success"
+
+
+def test_a_failed_task_fails_the_run_at_once_and_the_watcher_sees_it(airflow):
+    state, tasks = trigger(airflow, "broken", {"season": "fall"})
+    states = {t["task_id"]: (t["state"], t["try_number"]) for t in tasks}
+    assert state == "failed"
+    assert states["search"] == ("failed", 1), "a wrong setting is not tried again"
+    assert states["report"][0] == "upstream_failed"
+    assert states["watcher"][0] == "failed"
+
+
+def test_a_backfill_over_a_year_makes_its_four_partitions(airflow):
+    command = ["backfill", "create", "--dag-id", "tiny", "--from-date", "2020-01-01", "--to-date", "2020-12-31"]
+    line = f". {airflow.hint} && exec {sys.executable} -m airflow {' '.join(command)}"
+    done = subprocess.run(
+        ["bash", "-c", line], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    runs = [r for r in airflow.api("dags/tiny/dagRuns?limit=100")["dag_runs"] if r["run_type"] == "backfill"]
+    assert sorted(run["logical_date"][:10] for run in runs) == ["2020-03-01", "2020-06-01", "2020-09-01", "2020-12-01"]
+    assert json.loads(json.dumps(runs[0]["conf"])) in ({}, None)
