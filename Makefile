@@ -34,7 +34,7 @@ ui: setup ## Start Airflow's user interface and scheduler (STORE, PORT); Ctrl-C 
 	@exec $(BIN)/python -m deploy.local.ui
 
 test: setup ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: setup ## Check style, types and the order of imports
 	@$(BIN)/ruff format --check .

@@ -118,13 +118,8 @@ class Terrain:
     @property
     def valid(self) -> Bool:
         """False in shadow, in layover, and where no date can ever have data."""
-        return (
-            ~self.shadow
-            & ~self.layover
-            & np.isfinite(self.factor)
-            & np.isfinite(self.incidence)
-            & (self.choice_at_pixels != 255).all(axis=-1)
-        )
+        served: Bool = (self.choice_at_pixels != 255).all(axis=-1)
+        return ~self.shadow & ~self.layover & np.isfinite(self.factor) & np.isfinite(self.incidence) & served
 
     @property
     def choice_at_pixels(self) -> UInt8:

@@ -60,6 +60,7 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
     catalogue = ArchiveCatalogue(archive)
     dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
     dem.check()
+    labels = RasterLabels(_needed(source, "labels.path", aoi.labels.path))
     store = FolderStore(settings.store)
     rules = settings.rules.to_rules(aoi.budget_gb)
     return Services(
@@ -77,7 +78,7 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         source=archive,
         engine=NativeEngine(archive, dem),
         masker=SclMasker(),
-        labels=RasterLabels(_needed(source, "labels.path", aoi.labels.path)),
+        labels=labels,
         store=store,
         artifacts=Artifacts(store),
         ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),

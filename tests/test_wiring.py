@@ -59,7 +59,7 @@ def test_what_is_needed_is_checked_before_anything_is_made(section, key, value, 
     rule = "must be an existing file or folder" if value else "must be set, in the area's file or the environment"
     with pytest.raises(ConfigurationError, match=rf"area tiny: {section}\.{key}: {rule}"):
         wiring.assemble(Settings(store=tmp_path / "store"), area.model_copy(update={section: part}))
-    assert not (tmp_path / "store" / "tiny").exists()
+    assert not (tmp_path / "store").exists()
 
 
 def test_an_elevation_model_that_is_no_raster_is_refused(tiny, tmp_path):

@@ -14,7 +14,7 @@ from sen12ts_pipeline.ports import Float32, Int16, UInt8
 NOTHING: RGB = (46, 48, 54)
 """Where a layer has no data."""
 
-VV_RANGE_DB, VH_RANGE_DB, RATIO_RANGE_DB = (-20.0, 0.0), (-26.0, -6.0), (2.0, 14.0)
+VV_RANGE_DB, VH_RANGE_DB, RATIO_RANGE_DB = (-22.0, -2.0), (-28.0, -8.0), (2.0, 16.0)
 COHERENCE = ((10, 12, 32), (38, 54, 112), (42, 112, 142), (72, 170, 138), (178, 214, 96), (252, 246, 176))
 PHASE = ((168, 120, 13), (212, 72, 70), (208, 62, 165), (122, 116, 238), (32, 148, 186), (40, 158, 92), (168, 120, 13))
 """Both ends are the same: -pi and pi."""

@@ -22,7 +22,7 @@ from sen12ts_pipeline.ports import Float32, Int16
 
 S2_UNITS = (*(["reflectance * 10000"] * 12), "class", "1")
 LABEL_UNITS = ("class",)
-ZSTD_LEVEL = 9
+ZSTD_LEVEL = 3
 
 
 class Profile(StrEnum):

@@ -197,6 +197,8 @@ def _legend_optical(page: Image.Image, x: int, y: int, _: View) -> None:
 def _legend_label(page: Image.Image, x: int, y: int, view: View) -> None:
     draw = ImageDraw.Draw(page)
     shares = _shares(view)
+    if not shares:
+        draw.text((x, y - 3), "the source says nothing here", GREY, _font(14))
     for k, (one, share) in enumerate(shares[:LEGEND_CLASSES]):
         percent = f"{share:.0%}" if share >= 0.005 else "< 1%"
         _chip(draw, x, y + 22 * k, one.rgb, f"{one.name}   {percent}", SIDE - 20)

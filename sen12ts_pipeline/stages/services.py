@@ -84,13 +84,16 @@ class Services:
 
 
 def obtained(make: Callable[[], object], get: Callable[[], R]) -> R:
-    """What `get` reads once `make` has made it where it was not there; made again if it was damaged.
+    """What `get` reads once `make` has made it where it was not there; each artifact that was damaged is made again.
 
     A damaged artifact is deleted when it is read: `get` raises KeyError.
     """
-    make()
-    try:
-        return get()
-    except KeyError:
+    damaged: set[object] = set()
+    while True:
         make()
-        return get()
+        try:
+            return get()
+        except KeyError as error:
+            if error.args[0] in damaged:
+                raise
+            damaged.add(error.args[0])

@@ -86,7 +86,7 @@ class Dem:
         """Digest of the file, datum and digest of the geoid grid: part of every recipe."""
         geoid = load_geoid(self.vertical, self.geoid)
         return {
-            "sha256": file_digest(self.path),
+            "sha256": _digest(self.path),
             "vertical": self.vertical,
             "geoid": geoid.sha256 if geoid else None,
         }
@@ -140,18 +140,32 @@ class Dem:
         values[known] += geoid.undulation(np.asarray(lon)[known], np.asarray(lat)[known])
 
 
-@functools.lru_cache(maxsize=8)
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 22):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-@functools.lru_cache(maxsize=8)
 def _describe(path: Path) -> tuple[CRS, Affine, tuple[int, int]]:
+    """Horizontal system, transform and shape of a raster; read again only when the file has changed."""
+    return _describe_version(path, _version(path))
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file's content; read again only when the file has changed."""
+    return _digest_version(path, _version(path))
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise ConfigurationError(str(path), "dem.path", f"must be a readable raster ({error})", path.name) from None
+    return state.st_mtime_ns, state.st_size
+
+
+@functools.lru_cache(maxsize=8)
+def _digest_version(path: Path, version: tuple[int, int]) -> str:  # noqa: ARG001 - part of the key
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _describe_version(path: Path, version: tuple[int, int]) -> tuple[CRS, Affine, tuple[int, int]]:  # noqa: ARG001
     try:
         with rasterio.open(path) as source:
             wkt, transform, shape = source.crs and source.crs.to_wkt(), source.transform, source.shape

@@ -1,5 +1,6 @@
 """Airflow for the tests of the DAG files: a home of its own, set before Airflow is imported for the first time."""
 
+import importlib
 import os
 import sys
 import tempfile
@@ -19,7 +20,6 @@ def airflow_home():
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
             AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
             AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
-            SEN12TS_CONFIG=str(ROOT / "config" / "pipeline.yaml"),
         )
         assert "airflow" not in sys.modules
         with warnings.catch_warnings():
@@ -31,17 +31,28 @@ def airflow_home():
         settings.dispose_orm(do_log=False)
 
 
-@pytest.fixture
-def bag(airflow_home):
-    """Read a folder of DAGs, this project's by default."""
+def read():
+    """The DAGs of the project, as they are under the present environment."""
     from airflow.dag_processing.dagbag import DagBag
 
-    return lambda folder=ROOT / "dags": DagBag(dag_folder=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEN12TS_CONFIG", str(ROOT / "config" / "pipeline.yaml"))
+        return DagBag(dag_folder=ROOT / "dags")
+
+
+@pytest.fixture
+def bag(airflow_home):
+    return read
 
 
 @pytest.fixture(scope="session")
 def dags(airflow_home):
     """The DAGs of the configured areas."""
-    from airflow.dag_processing.dagbag import DagBag
+    return read().dags
 
-    return DagBag(dag_folder=ROOT / "dags").dags
+
+@pytest.fixture
+def dag_file(dags, monkeypatch):
+    """The module that makes the DAGs."""
+    monkeypatch.syspath_prepend(str(ROOT / "dags"))
+    return importlib.import_module("sen12ts")

@@ -1,6 +1,5 @@
 """Which partition a run makes."""
 
-import importlib
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +13,8 @@ LABEL = datetime(2020, 12, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def partition(dags, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "dags"))
-    module = importlib.import_module("sen12ts")
-    return module.partition_of(load_aoi(Path(__file__).parents[2] / "config/aois/demo.yaml", {}))
+def partition(dag_file):
+    return dag_file.partition_of(load_aoi(Path(__file__).parents[2] / "config/aois/demo.yaml", {}))
 
 
 def run(run_type, conf, logical_date=LABEL):
@@ -48,16 +45,15 @@ def test_a_run_that_says_nothing_is_refused(partition):
         partition(run("manual", {}, None))
 
 
-def test_what_no_retry_can_help_is_not_retried(dags):
+def test_what_no_retry_can_help_is_not_retried(dag_file):
     from airflow.sdk.exceptions import AirflowFailException
 
-    module = importlib.import_module("sen12ts")
     from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 
     def work(error):
         raise error
 
-    task = module.stage()(work).function
+    task = dag_file.stage()(work).function
     for error in (ConfigurationError("f", "k", "must", 1), BadProduct("p", "m", "why")):
         with pytest.raises(AirflowFailException) as caught:
             task(error)

@@ -34,7 +34,7 @@ def test_phase_closes_its_circle():
 
 
 def test_backscatter_channels():
-    picture = colours.backscatter(np.float32([[-26, -6]]), np.float32([[0, -20]]))
+    picture = colours.backscatter(np.float32([[-28, -8]]), np.float32([[-2, -22]]))
     assert picture[0, 0].tolist() == [255, 0, 255]
     assert picture[0, 1].tolist() == [0, 255, 0]
 

@@ -189,9 +189,8 @@ def test_nan_is_found_even_though_no_writer_lets_it_pass(root):
 
 
 def copy_as(root, old, new):
-    """Copy the first triplet under another name; what its metadata say is then wrong."""
-    name = first_name(root)
-    for path in [p for p in root.rglob(f"{name}.*") if p.is_file()]:
+    """Copy a triplet under another name; what its metadata say is then wrong."""
+    for path in sorted(root.rglob("*_s1date_2020-06-14_*_s1track_52_*.*")):
         shutil.copy(path, path.with_name(path.name.replace(old, new)))
 
 

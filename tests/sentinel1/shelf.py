@@ -57,7 +57,7 @@ def slice_of(product, start=None, seconds=27):
         datatake=int(parts[8], 16),
         relative_orbit=TRACKS[parts[9]],
         direction="D",
-        polarisations=("VH", "VV"),
+        polarisations=("VV",),
         processed=start + timedelta(hours=3),
         ipf=(3, 61),
         product=product,

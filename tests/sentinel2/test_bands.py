@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sen12ts_pipeline.acquisition.products import open_product
@@ -70,12 +70,14 @@ def test_every_pixel_shows_the_image_pixel_that_holds_its_centre(hemisphere, req
                 assert stack[:, row, col].tolist() == slow_pixel(granule.product, grid, row, col), (grid, row, col)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 300), st.sampled_from([10, 20, 60]))
 def test_source_index_is_the_floor_of_the_centre(first, count, resolution):
     expected = [math.floor((10 * k + 5) / resolution) for k in range(first, first + count)]
     assert source_index(first, count, resolution).tolist() == expected
 
 
+@settings(deadline=None)
 @given(st.integers(0, 65_535), st.integers(-7000, 2000))
 def test_reflectance_is_clipped_after_the_offset_and_nodata_is_the_stored_zero(stored, offset):
     found = int(reflectance(np.array([[stored]], np.uint16), offset)[0, 0])

@@ -1,5 +1,7 @@
 """Images that are damaged, or are not what the metadata say; and what is read of whole ones."""
 
+import shutil
+
 import numpy as np
 import pytest
 import rasterio
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
 
+from sen12ts_pipeline.acquisition.products import FolderProduct
 from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.sentinel2.bands import open_granule, read_stack
@@ -24,7 +27,7 @@ def image(files, member=B04, size=1020, **changes):
     return Image(files, member, **(expected | changes))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_windows_equal_the_whole(northern, data):
     top, left = data.draw(st.integers(0, 1019)), data.draw(st.integers(0, 1019))
@@ -62,9 +65,15 @@ def test_a_window_outside_is_the_callers_fault(northern):
         opened.read((0, 1021), (0, 10))
 
 
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    return write_safe(tmp_path_factory.mktemp("whole"), numbers, pixels=600)
+
+
 @pytest.fixture
-def product(tmp_path):
-    return write_safe(tmp_path, numbers, pixels=600)
+def product(whole, tmp_path):
+    """A product to damage."""
+    return FolderProduct(shutil.copytree(whole.path, tmp_path / whole.path.name))
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.999])

@@ -117,7 +117,7 @@ def test_candidates_of_a_pass_without_samples_fail_and_the_next_take_their_slots
     body = gone.read_bytes()
     gone.unlink()
     services = worlds.services_of(folder, tmp_path / "store")
-    partition = worlds.run(services)
+    partition = worlds.run(services, until="assemble")
     expected = [{"09-30": 1, "09-29": 2, "09-28": 3}, {"09-30": 1, "09-28": 2}]
     assert states_of(services) == (expected, [["09-17", "09-20"]] * 2)
     failed = [r for r in rows_of(services) if r.state == "failed"]
@@ -127,7 +127,7 @@ def test_candidates_of_a_pass_without_samples_fail_and_the_next_take_their_slots
     assert not {r.state.value for r in rows_of(services)} & {"selected"}
     before = worlds.files_of(tmp_path / "store", "tall")
     gone.write_bytes(body)  # mended: no finished triplet may move for it
-    worlds.run(worlds.services_of(folder, tmp_path / "store"))
+    worlds.run(worlds.services_of(folder, tmp_path / "store"), until="assemble")
     assert worlds.files_of(tmp_path / "store", "tall") == before
 
 

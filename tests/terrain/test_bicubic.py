@@ -10,9 +10,7 @@ ROWS, COLS = 40, 50
 
 def sampled(heights, row, col):
     """Heights at a lattice of rows and columns; the series of a lattice that is the raster itself."""
-    t = np.array([[1.0, 0.0], [0.0, 1.0]])
     by_row, by_col = np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])
-    assert t.shape == by_row.shape
     tx, ty = (np.stack([np.ones_like(x), x], 1) for x in (np.asarray(col, float), np.asarray(row, float)))
     out = np.empty((len(row), len(col)))
     bicubic.on_lattice(heights, by_row, by_col, tx, ty, out)
@@ -57,9 +55,7 @@ def test_equals_its_slow_twin():
         return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
 
     for row, col in ((5.25, 7.75), (20.5, 33.1), (1.0, 46.9)):
-        expected = sum(
-            keys(row - i) * keys(col - j) * noise[i, j] for i in range(ROWS) for j in range(COLS)
-        )
+        expected = sum(keys(row - i) * keys(col - j) * noise[i, j] for i in range(ROWS) for j in range(COLS))
         assert sampled(noise, [row], [col])[0, 0] == pytest.approx(expected, abs=1e-12)
 
 

@@ -31,11 +31,14 @@ of the edge between dates."""
 _BESIDE = 8
 """Lines (5 m) beside the grid whose shadows count: as far as a facet reaches through the bins of the area factor."""
 
-_BESIDE_VOID = 3
+_BESIDE_VOID = 6
 """Nodes around a void whose bins lack some of its area."""
 
 REACH_FLOOR_M = 200.0
+REACH_PROBE_M = 4_000.0
 REACH_LIMIT_M = 12_000.0
+_PROBE_STEP_M = 60.0
+_PROBE_SHARE = 0.8
 FACET_SPLIT = 3
 BIN_SAMPLES = 4
 SMALLEST_AREA_SHARE = 0.05
@@ -50,7 +53,7 @@ def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
     Rejected
         Rule ``dem_void`` when the DEM has no height in the grid, ``no_burst`` when no burst serves it.
     """
-    nodes = _Nodes.read(grid, reference, dem)
+    nodes = _Nodes(grid, dem, reference, _halo_nodes(grid, dem, reference))
     bursts, chosen, placed = choose_bursts(grid, reference, dem)
     incidence, slope = _angles(nodes)
     layover, shadow, unknown = _layover_shadow(nodes)
@@ -94,32 +97,49 @@ class _Nodes:
         self.ground = geometry.survey(surface)
         self.geometry = geometry.fit(self.ground, reference.orbit)
 
-    @classmethod
-    def read(cls, grid: Grid, reference: OpenPass, dem: Dem) -> _Nodes:
-        """Widen the halo until it holds what the relief found in it can throw over the grid."""
-        near = cls(grid, dem, reference, halo=round(REACH_FLOOR_M / NODE_M))
-        for _ in range(2):
-            halo = near._needed_halo()
-            if halo <= near.halo:
-                return near
-            near = cls(grid, dem, reference, halo)
-        return near
-
-    def _needed_halo(self) -> int:
-        relief = float(np.nanmax(self.height) - np.nanmin(self.height))
-        row, col = (n // 2 for n in self.height.shape)
-        middle = np.array([[np.nanmean(self.height)]])
-        up = -float(
-            self.geometry.look_vector(self.easting[col : col + 1], self.northing[row : row + 1], middle)[2, 0, 0]
-        )
-        tangent = float(np.sqrt(1 - up * up) / up)
-        reach = min(relief * max(tangent, 1 / tangent) + REACH_FLOOR_M, REACH_LIMIT_M)
-        return int(np.ceil(reach / NODE_M))
-
     @property
     def inner(self) -> tuple[slice, slice]:
         """The grid's own pixels."""
         return slice(self.halo, self.halo + self.grid.rows), slice(self.halo, self.halo + self.grid.cols)
+
+
+def _halo_nodes(grid: Grid, dem: Dem, reference: OpenPass) -> int:
+    """Nodes around the grid that hold whatever ground may share a range with it or hide it.
+
+    Ground at a distance d matters if it stands higher or lower than the grid by d over the tangent or cotangent of the
+    incidence angle, whichever is larger. It is looked for some kilometres around, and farther only where relief is
+    found to reach that far.
+    """
+    reach = 0.0
+    for limit in (REACH_PROBE_M, REACH_LIMIT_M):
+        easting = np.arange(grid.west - limit, grid.east + limit + 1.0, _PROBE_STEP_M)
+        northing = np.arange(grid.north + limit, grid.south - limit - 1.0, -_PROBE_STEP_M)
+        box = float(easting[0]), float(northing[-1]), float(easting[-1]), float(northing[0])
+        height = dem.window(grid.epsg, box).lattice(easting, northing)
+        aside = np.maximum(np.maximum(grid.west - easting, easting - grid.east), 0.0)
+        beyond = np.maximum(np.maximum(grid.south - northing, northing - grid.north), 0.0)
+        distance = np.hypot(aside, beyond[:, None])
+        own = height[(distance == 0.0) & np.isfinite(height)]
+        if len(own) == 0:
+            break
+        lift = np.maximum(height - own.min(), own.max() - height)
+        reaching = lift * _steepness(grid, float(own.mean()), reference) >= distance
+        reach = float(np.max(distance, where=reaching, initial=0.0))
+        if reach < _PROBE_SHARE * limit:
+            break
+    return int(np.ceil((reach + REACH_FLOOR_M) / NODE_M))
+
+
+def _steepness(grid: Grid, height_m: float, reference: OpenPass) -> float:
+    """Tangent or cotangent of the incidence angle at the grid's centre, whichever is larger."""
+    easting, northing = (np.array([x]) for x in grid.centre)
+    point = geometry.earth_fixed(grid.epsg, easting, northing, np.array([height_m]))
+    local = geometry.localise(reference.orbit, point[0])
+    time, distance = geometry.solve(point, local)
+    look = (point - local.state(time)[0])[0] / distance[0]
+    up = -float((look * point[0]).sum() / np.sqrt((point[0] ** 2).sum()))
+    tangent = float(np.sqrt(1.0 - up * up) / up)
+    return max(tangent, 1.0 / tangent)
 
 
 def choose_bursts(
@@ -297,5 +317,6 @@ def _area_factor(nodes: _Nodes, shadow: Bool, chosen: UInt8, placed: dict[BurstI
     of_sample = swath.range_spacing_m * spacing[np.minimum(serving, len(spacing) - 1)]
     up = -look[2][inner]
     flat = of_sample * up / np.sqrt(1 - up * up)
-    factor: Float64 = np.where(projected > SMALLEST_AREA_SHARE * flat, of_sample / projected, np.nan)
+    factor = np.full(projected.shape, np.nan)
+    np.divide(of_sample, projected, out=factor, where=projected > SMALLEST_AREA_SHARE * flat)
     return factor
