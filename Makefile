@@ -54,12 +54,13 @@ UV := $(BIN)/uv --quiet --no-config --directory requirements pip compile --unive
 TOGETHER := ../.sen12ts/together.txt
 LOCK := $(UV) --generate-hashes --custom-compile-command 'make lock'
 
-# All lists but SNAP's take the versions of one common solution; `make lock UPGRADE=--upgrade` takes newer ones.
-lock: setup ## Compile the lists of requirements anew
-	@mkdir -p .sen12ts && rm -f .sen12ts/together.txt
+# All lists but SNAP's take the versions of one common solution, which keeps what is there; UPGRADE=--upgrade renews it.
+lock: setup ## Compile the lists of requirements anew (UPGRADE=--upgrade for newer versions)
+	@mkdir -p .sen12ts
+	@grep -hE '^[A-Za-z0-9]' requirements/{run,dev,production,dhus}.txt | sed 's/ \\$$//' | sort -u > .sen12ts/together.txt
 	@$(UV) $(UPGRADE) --no-header ../pyproject.toml --all-extras run.in dev.in production.in dhus.in -o $(TOGETHER)
-	@$(LOCK) $(UPGRADE) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
-	@for name in dev production dhus; do $(LOCK) $(UPGRADE) -c $(TOGETHER) $$name.in -o $$name.txt; done
+	@$(LOCK) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
+	@for name in dev production dhus; do $(LOCK) -c $(TOGETHER) $$name.in -o $$name.txt; done
 	@for name in pip snap; do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt; done
 
 demo-clean: ## Remove the demo's simulated products

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from sen12ts_pipeline.domain.granules import Granule
-from sen12ts_pipeline.domain.passes import same_slice
+from sen12ts_pipeline.domain.passes import Slice, same_slice
 from sen12ts_pipeline.domain.seasons import Interval, Partition, intervals, pass_search
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.stages import generation
@@ -42,7 +42,11 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
     generation.check(parsed, services)
     before = INVENTORY.find(services.store, parsed)
     if refresh or before is None:
-        found = find(parsed, services)
+        granules, slices = _search(parsed, services)
+        found = _usable(granules, slices)
+        for one in sorted(s for s in slices if not s.dual_polarised):
+            message = f"slice left out, it must have VV and VH: {one.product} has {', '.join(one.polarisations)}"
+            services.ledger.record_event(parsed, "search", message)
         for product, reason in sorted(services.broken().items()):
             services.ledger.quarantine(product, reason)
         if found.granules and found.slices:  # an empty answer is not frozen: the archive may still be filling
@@ -58,14 +62,22 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
 
 def find(partition: Partition, services: Services) -> Inventory:
     """Search without freezing anything."""
+    return _usable(*_search(partition, services))
+
+
+def _search(partition: Partition, services: Services) -> tuple[set[Granule], set[Slice]]:
     rules, season = services.rules, partition.season
     before, after = rules.search_days_before, rules.search_days_after
     windows = pass_search(partition.year, season, days_before=before, days_after=after)
-    granules = [g for i in intervals(partition.year, season) for g in services.catalogue.granules(services.area, i)]
-    slices = [s for i in windows for s in services.catalogue.slices(services.area, i)]
+    granules = {g for i in intervals(partition.year, season) for g in services.catalogue.granules(services.area, i)}
+    slices = {s for i in windows for s in services.catalogue.slices(services.area, i)}
     if not granules and not slices:
         _require_something(services)
-    return Inventory(tuple(sorted(set(granules))), tuple(sorted(s for s in set(slices) if s.dual_polarised)))
+    return granules, slices
+
+
+def _usable(granules: Iterable[Granule], slices: Iterable[Slice]) -> Inventory:
+    return Inventory(tuple(sorted(granules)), tuple(sorted(s for s in slices if s.dual_polarised)))
 
 
 def keeping(before: Inventory, found: Inventory, broken: Collection[str]) -> Inventory:

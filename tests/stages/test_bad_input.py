@@ -144,6 +144,8 @@ def test_a_slice_with_one_polarisation_does_not_count(position, tiny, tmp_path):
     services, rows = run(tiny, tmp_path, damage)
     assert {r.rule for r in rows.values()} == {"series_gap"}
     assert not services.ledger.quarantined()
+    told = [e.message for e in services.ledger.events(Partition.parse(worlds.partition_of(services)))]
+    assert sum("slice left out, it must have VV and VH: S1A_IW_SLC__1SSV_" in message for message in told) == 1
 
 
 def a_hole(folder, pixels, east=0):

@@ -42,7 +42,11 @@ _PROBE_SHARE = 0.8
 FACET_SPLIT = 3
 BIN_SAMPLES = 4
 SMALLEST_AREA_SHARE = 0.05
-"""Of the flat area; below it the factor means nothing (Small 2011; SNAP uses the same)."""
+"""Of the flat area (Small 2011; SNAP uses the same); smaller areas count as this one.
+
+The mask is shadow, layover and what has no data, nothing else, so grazing ground keeps a value; the bound keeps it, and
+what lies in shadow, from being noise divided by nothing.
+"""
 
 
 def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
@@ -317,6 +321,5 @@ def _area_factor(nodes: _Nodes, shadow: Bool, chosen: UInt8, placed: dict[BurstI
     of_sample = swath.range_spacing_m * spacing[np.minimum(serving, len(spacing) - 1)]
     up = -look[2][inner]
     flat = of_sample * up / np.sqrt(1 - up * up)
-    factor = np.full(projected.shape, np.nan)
-    np.divide(of_sample, projected, out=factor, where=projected > SMALLEST_AREA_SHARE * flat)
+    factor: Float64 = of_sample / np.maximum(projected, SMALLEST_AREA_SHARE * flat)
     return factor

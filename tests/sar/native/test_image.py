@@ -1,0 +1,78 @@
+"""Sampling a whole burst changes neither the power nor the phase of what lies in it, wherever it lies."""
+
+import numpy as np
+import pytest
+
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.sar.native.image import _Block
+from sen12ts_pipeline.sar.native.kernels import resample
+from tests.sar.native import speckle
+from tests.sar.native.surfaces import tile_at
+
+BURST = {"IW1": 110434, "IW2": 110435, "IW3": 110435}
+
+
+@pytest.fixture(scope="module", params=["IW1", "IW2", "IW3"])
+def placed(morocco, request):
+    return morocco.bursts[BurstId(BURST[request.param], request.param)]
+
+
+class TestCarrier:
+    def test_fitted_over_a_block_is_the_formula_over_its_samples(self, placed):
+        block = _Block(placed, 0, 9000, placed.swath.lines_per_burst, 960)
+        line, sample = np.array([[0.0], [700.0], [1500.0]]), np.linspace(0.0, 959.0, 50)[None]
+        tau = placed.swath.range_start_s + (block.left + sample[0]) / placed.swath.range_rate_hz
+        kt, ref, fdc = placed.carrier(tau)
+        eta = (line - placed.swath.lines_per_burst / 2) * placed.swath.line_interval_s
+        exact = 0.5 * kt * (eta - ref) ** 2 + fdc * (eta - ref)
+        assert np.abs(speckle.carrier(block, line, sample) - exact).max() < 1e-4
+
+    def test_deramped_and_ramped_again_at_samples_is_the_identity(self, placed):
+        samples = speckle.in_burst(speckle.white(1, 60, 80), placed, 20, 9000)
+        line, sample = np.meshgrid(20 + np.arange(10.0, 50.0), 9000 + np.arange(10.0, 70.0), indexing="ij")
+        found = speckle.sampled(samples, placed, 20, 9000, line, sample)
+        np.testing.assert_allclose(found, samples[10:50, 10:70], atol=2e-6 * np.abs(samples).max())
+
+    def test_leaves_a_spectrum_around_zero(self, placed):
+        lines = placed.swath.lines_per_burst
+        samples = speckle.in_burst(speckle.band_limited(speckle.white(2, lines, 64), placed.swath), placed, 0, 9000)
+        block = _Block(placed, 0, 9000, *samples.shape)
+        resample.deramp(samples, *block.scale, block.carrier())
+        for part in np.array_split(samples, 5):
+            step = (part[1:] * np.conj(part[:-1])).sum()
+            assert abs(np.angle(step)) / (2 * np.pi * placed.swath.line_interval_s) < 20.0
+
+
+class TestPower:
+    def test_of_speckle_is_the_same_from_the_first_line_to_the_last(self, placed):
+        # What burst edges might do: interpolation of a carrier not centred, deramping with a wrong middle.
+        swath, burst = placed.swath, placed.burst
+        lines, cols = swath.lines_per_burst, 640
+        rng = np.random.default_rng(3)
+        gains = []
+        for seed in range(3):
+            samples = speckle.in_burst(speckle.band_limited(speckle.white(seed, lines, cols), swath), placed, 0, 9000)
+            line = np.linspace(burst.first_line + 16, burst.last_line - 16, 1600)[:, None] + rng.uniform(
+                -0.5, 0.5, (1600, 1)
+            )
+            sample = 9000 + np.linspace(20, cols - 20, 700) + rng.uniform(-0.5, 0.5, (1600, 700))
+            line = np.broadcast_to(line, sample.shape).copy()
+            power = np.abs(speckle.sampled(samples, placed, 0, 9000, line, sample)) ** 2
+            nearest = np.abs(samples[np.rint(line).astype(int), np.rint(sample).astype(int) - 9000]) ** 2
+            parts = zip(np.array_split(power, 8), np.array_split(nearest, 8), strict=True)
+            gains.append([10 * np.log10(a.mean() / b.mean()) for a, b in parts])
+        gain = np.mean(gains, axis=0)
+        assert abs(gain.mean()) < 0.02
+        assert np.ptp(gain) < 0.08
+
+    def test_of_speckle_has_the_looks_of_two_samples(self, morocco):
+        placed = morocco.bursts[BurstId(110435, "IW2")]
+        grid = tile_at("IW2").grid
+        time, distance = speckle.flat_lattice(morocco, grid)
+        line, sample = placed.line_sample(time, distance)
+        top, left, shape = speckle.block_around(placed, line, sample)
+        samples = speckle.in_burst(speckle.band_limited(speckle.white(5, *shape), placed.swath), placed, top, left)
+        power = np.abs(speckle.sampled(samples, placed, top, left, line, sample)) ** 2
+        pixels = (power[:, 0::2] + power[:, 1::2]) / 2
+        assert pixels.mean() == pytest.approx(1.0, rel=0.02)
+        assert pixels.mean() ** 2 / pixels.var() == pytest.approx(1.84, abs=0.1)
