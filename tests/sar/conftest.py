@@ -1,17 +1,14 @@
-"""A real pass without samples, and simulated archives of two passes, each made once a session."""
+"""A real pass without samples, and simulated archives, each made once a session."""
 
 import dataclasses
 
 import pytest
 
-from sen12ts_pipeline.acquisition.archive import ArchiveSource
-from sen12ts_pipeline.domain.passes import passes_of
 from sen12ts_pipeline.sar.native.scene import open_pass
-from sen12ts_pipeline.sentinel1.manifest import read_slice
 from sen12ts_pipeline.simulate.archive import simulate
 from sen12ts_pipeline.simulate.place import places
-from sen12ts_pipeline.simulate.truth import Truth
-from tests.sar.worlds import World
+from tests import worlds
+from tests.sar.world import World
 from tests.sentinel1.shelf import Shelf, members_of, pass_of
 
 
@@ -22,20 +19,15 @@ def morocco():
     return open_pass(pass_of(product), Shelf(product))
 
 
-def _world(name, folder):
-    simulate(dataclasses.replace(places()[name], passes=2, scenes=()), folder)
-    source = ArchiveSource(folder / "archive")
-    passes = passes_of(read_slice(source.open(p)) for p in source.products())
-    return World(folder, source, passes, Truth.load(folder))
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """Two passes over one tile with a burst seam: descending, IW1."""
-    return _world("tiny", tmp_path_factory.mktemp("sar") / "tiny")
+    """Passes over one tile with a burst seam: descending, IW1."""
+    return World.of(worlds.world("tiny", tmp_path_factory.getbasetemp()))
 
 
 @pytest.fixture(scope="session")
 def southern(tmp_path_factory):
-    """Two passes over one tile south of the equator: ascending, IW3, no burst identities in the products."""
-    return _world("southern", tmp_path_factory.mktemp("sar") / "southern")
+    """Passes over one tile south of the equator: ascending, IW3, no burst identities in the products."""
+    folder = tmp_path_factory.mktemp("southern")
+    simulate(dataclasses.replace(places()["southern"], passes=3, scenes=()), folder)
+    return World.of(folder)

@@ -1,11 +1,13 @@
 """What a finished partition says of itself, and what a plan does not leave behind."""
 
+import hashlib
 import json
 
 import pytest
 
 from sen12ts_pipeline.dataset.index import rows_of as index_rows
 from sen12ts_pipeline.dataset.verify import verify
+from sen12ts_pipeline.domain.names import LabelName
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.ports import CandidateState
 from sen12ts_pipeline.stages import report
@@ -132,3 +134,18 @@ def test_four_workers_make_the_same_bytes_and_a_second_run_makes_nothing(tall, f
         CandidateState.REFUSED,
         CandidateState.SPARE,
     }
+
+
+def test_a_twin_with_other_bytes_stays_and_is_told(tiny, tmp_path):
+    store = tmp_path / "store"
+    label = store / f"tiny/labels/{LabelName.of(worlds.TINY.tiles[0], 2023)}.tif"
+    label.parent.mkdir(parents=True)
+    label.write_bytes(b"twin")
+    services = worlds.services_of(tiny, store)
+    partition = Partition.parse(worlds.run(services, until="assemble"))
+    assert label.read_bytes() == b"twin"
+    twins = [e.message for e in services.ledger.events(partition) if "twin" in e.message]
+    assert twins == [f"a twin with other bytes was not written: tiny/labels/{label.name}"] * 2
+    for path in (store / "tiny/metadata").glob("*.json"):
+        asset = json.loads(path.read_text())["assets"]["label"]
+        assert (asset["file:size"], asset["file:checksum"]) == (4, "1220" + hashlib.sha256(b"twin").hexdigest())

@@ -306,8 +306,9 @@ def _area_factor(nodes: _Nodes, shadow: Bool, chosen: UInt8, placed: dict[BurstI
     """gamma0 / beta0 of every pixel of the grid: area of a sample over the projected area of what falls into it."""
     swath = next(iter(placed.values())).swath
     time, distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)
-    line = (time - np.nanmin(time)) / swath.line_interval_s + 1.0
-    sample = (distance - np.nanmin(distance)) / (BIN_SAMPLES * swath.range_spacing_m) + 1.0
+    line, sample = time / swath.line_interval_s, distance / (BIN_SAMPLES * swath.range_spacing_m)
+    line -= np.floor(np.nanmin(line)) - 1.0  # whole bins, so that all grids over a pixel see the same ones
+    sample -= np.floor(np.nanmin(sample)) - 1.0
     look = nodes.geometry.look_vector(nodes.easting, nodes.northing, nodes.height)
     bins = np.zeros((int(np.nanmax(line)) + 3, int(np.nanmax(sample)) + 3))
     step = NODE_M * nodes.ground.metres_east, NODE_M * nodes.ground.metres_north

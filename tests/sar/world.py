@@ -1,8 +1,6 @@
 """What a simulated archive offers to the engine's tests."""
 
-import os
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +9,25 @@ from sen12ts_pipeline.domain.passes import passes_of
 from sen12ts_pipeline.ports import FrameJob
 from sen12ts_pipeline.sar.native.engine import NativeEngine
 from sen12ts_pipeline.sentinel1.manifest import read_slice
+from sen12ts_pipeline.simulate.truth import Truth
 from sen12ts_pipeline.terrain.dem import Dem
+from tests import worlds
 
 
 @dataclass(frozen=True)
 class World:
-    """An archive in a folder, its passes in order of time, and its truth."""
+    """An archive in a folder, its first three passes in order of time, and its truth."""
 
     folder: Path
     source: Any
     passes: tuple
-    truth: Any
+    truth: Truth
+
+    @classmethod
+    def of(cls, folder):
+        source = ArchiveSource(folder / "archive")
+        slices = [read_slice(source.open(p)) for p in source.products() if p.startswith("S1")]
+        return cls(folder, source, passes_of(slices)[:3], Truth.load(folder))
 
     @property
     def grid(self):
@@ -30,21 +36,16 @@ class World:
     def engine(self, dem=None):
         return NativeEngine(self.source, dem or Dem(self.folder / "dem/dem.tif", "ellipsoidal"))
 
-    def frame(self, engine=None, grid=None):
-        """The frame of the pair, or the error in its place."""
+    def frames(self, engine=None):
+        """Frames of the tile, or the errors in their places."""
         engine = engine or self.engine()
-        terrain = engine.terrain(grid or self.grid, self.passes[0])
-        (frame,) = engine.frames(FrameJob((terrain,), self.passes))
-        return frame
+        return list(engine.frames(FrameJob((engine.terrain(self.grid, self.passes[0]),), self.passes)))
 
     def copy(self, to):
-        """The same archive elsewhere, made of links, in which files may be replaced or removed."""
-        shutil.copytree(self.folder, to, copy_function=os.link)
-        source = ArchiveSource(to / "archive")
-        passes = passes_of(read_slice(source.open(p)) for p in source.products())
-        return replace(self, folder=to, source=source, passes=passes)
+        """The same archive elsewhere, in which files may be replaced or removed."""
+        return World.of(worlds.copy(self.folder, to))
 
-    def file(self, pattern, position=1):
+    def file(self, pattern, position=2):
         """The one file of a pass that matches a pattern."""
         (found,) = self.source.place(self.passes[position].products[0]).glob(pattern)
         return found
