@@ -36,7 +36,8 @@ def test_without_file_and_environment_the_defaults_hold(elsewhere):
 
 def test_the_environment_goes_over_the_file(tmp_path):
     file = write(tmp_path, "pipeline.yaml", "seed: 11\nrules: {max_gap_days: 2, cap_per_season: 3}\n")
-    environ = {"SEN12TS__RULES__MAX_GAP_DAYS": "1", "SEN12TS__RULES__MIX_PLATFORMS": "true", "SEN12TS__PROFILE": "compat"}
+    rules = {"SEN12TS__RULES__MAX_GAP_DAYS": "1", "SEN12TS__RULES__MIX_PLATFORMS": "true"}
+    environ = {**rules, "SEN12TS__PROFILE": "compat"}
     settings = load_settings(file, environ)
     assert (settings.seed, settings.rules.cap_per_season) == (11, 3)
     assert (settings.rules.max_gap_days, settings.rules.mix_platforms, settings.profile) == (1, True, "compat")

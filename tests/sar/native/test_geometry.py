@@ -39,7 +39,8 @@ class TestPolynomials:
         time, distance = fitted(*window)[1].time_range(easting, northing, height)
         _, _, true_time, true_distance = exact(*window)
         assert np.abs(distance - true_distance).max() < 1e-7
-        assert np.abs(time - true_time).max() * 7500 < 1e-7
+        # Seconds of the day have digits of a tenth of a micrometre.
+        assert np.abs(time - true_time).max() * 7500 < 5e-7
 
     def test_give_the_direction_of_sight(self, window):
         _epsg, easting, northing, height, _orbit = window
