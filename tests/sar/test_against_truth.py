@@ -46,11 +46,11 @@ def test_the_formula_gives_the_known_values():
 
 @pytest.fixture(scope="module")
 def ratios(world, made):
-    """Of all dates and both polarisations: product over truth, slope and serving burst of pixels well above noise."""
+    """Of two dates and both polarisations: product over truth, slope and serving burst of pixels well above noise."""
     engine, terrain, _ = made
     slope, burst = world.truth.slope(world.grid), terrain.choice_at_pixels[..., 0]
     found = []
-    for date, one in enumerate(world.passes):
+    for date, one in enumerate(world.passes[:2]):
         layers = engine.backscatter(terrain, one)
         for pol in ("VV", "VH"):
             truth = world.truth.gamma0_db(world.grid, date, pol)
