@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import rasterio
 from affine import Affine
 from numpy.polynomial import chebyshev
 from pyproj import CRS, Transformer
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from sen12ts_pipeline.errors import ConfigurationError
@@ -116,10 +118,10 @@ class Dem:
 
     def _read(self, window: Window) -> Float64:
         try:
-            with rasterio.open(self.path) as source:
-                values = np.asarray(source.read(1, window=window), dtype=float)
-                if source.nodata is not None:
-                    values[values == source.nodata] = np.nan
+            source = _handle(self.path, self.path.stat().st_mtime_ns)
+            values = np.asarray(source.read(1, window=window), dtype=float)
+            if source.nodata is not None:
+                values[values == source.nodata] = np.nan
         except rasterio.errors.RasterioError as error:
             raise ConfigurationError(
                 str(self.path), "dem.path", f"must be readable everywhere ({error})", window
@@ -138,6 +140,19 @@ class Dem:
         )
         known = np.isfinite(values)
         values[known] += geoid.undulation(np.asarray(lon)[known], np.asarray(lat)[known])
+
+
+_handles = threading.local()
+
+
+def _handle(path: Path, stamp: int) -> DatasetReader:
+    """The file, open once a thread: GDAL keeps the blocks that it decoded with the handle."""
+    if getattr(_handles, "key", None) != (path, stamp):
+        if hasattr(_handles, "source"):
+            _handles.source.close()
+        _handles.source, _handles.key = rasterio.open(path, sharing=False), (path, stamp)
+    source: DatasetReader = _handles.source
+    return source
 
 
 def _describe(path: Path) -> tuple[CRS, Affine, tuple[int, int]]:

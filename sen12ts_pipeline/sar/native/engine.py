@@ -19,9 +19,10 @@ from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.backscatter import gamma0_db
 from sen12ts_pipeline.sar.native.image import Image, make_image
 from sen12ts_pipeline.sar.native.interferogram import KERNEL_WAVELENGTH_M, estimate
-from sen12ts_pipeline.sar.native.lattice import EASTING_STEP_M, Lattice
+from sen12ts_pipeline.sar.native.lattice import EASTING_STEP_M
 from sen12ts_pipeline.sar.native.pair import SMALLEST_COMMON_BAND, describe_pair
 from sen12ts_pipeline.sar.native.scene import OpenPass, open_pass
+from sen12ts_pipeline.sar.native.surface import Surface
 from sen12ts_pipeline.sar.native.terrain import (
     EDGE_MARGIN_LINES,
     EDGE_MARGIN_SAMPLES,
@@ -122,13 +123,12 @@ class NativeEngine:
             yield from self._frames_of(terrain, job.chain)
 
     def _frames_of(self, terrain: Terrain, chain: tuple[Pass, ...]) -> Iterator[Frame | Exception]:
-        lattice = Lattice.of(terrain.grid)
-        heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
+        surface = Surface.of(terrain.grid, self.dem)
         earlier: Image | Exception | None = None
         for position, one in enumerate(chain):
             pols = ("VH", "VV") if position else ()
             try:
-                image: Image | Exception = make_image(terrain, self.opened(one), heights, pols, "VV")
+                image: Image | Exception = make_image(terrain, self.opened(one), surface, pols, "VV")
             except (BadProduct, Rejected) as error:
                 image = error
             if earlier is not None:
@@ -162,16 +162,14 @@ class NativeEngine:
 
     def backscatter(self, terrain: Terrain, one: Pass) -> dict[str, np.ndarray[Any, Any]]:
         """gamma0 (dB) by polarisation of one pass, for those who want no interferogram."""
-        lattice = Lattice.of(terrain.grid)
-        heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
-        image = make_image(terrain, self.opened(one), heights, ("VH", "VV"), "")
+        surface = Surface.of(terrain.grid, self.dem)
+        image = make_image(terrain, self.opened(one), surface, ("VH", "VV"), "")
         return {p: gamma0_db(image.power[p], image.noise[p], terrain.factor)[0] for p in ("VH", "VV")}
 
     def interferogram(self, terrain: Terrain, earlier: Pass, later: Pass, polarisation: str) -> tuple[Float32, Float32]:
         """Coherence and phase of two passes on 20 m cells, for those who want no frame."""
-        lattice = Lattice.of(terrain.grid)
-        heights = self.dem.window(terrain.grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
+        surface = Surface.of(terrain.grid, self.dem)
         first, second = (
-            make_image(terrain, self.opened(one), heights, (), polarisation).flat for one in (earlier, later)
+            make_image(terrain, self.opened(one), surface, (), polarisation).flat for one in (earlier, later)
         )
         return estimate(first, second)

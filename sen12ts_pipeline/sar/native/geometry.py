@@ -22,6 +22,8 @@ Float64 = npt.NDArray[np.float64]
 _NODES = 7
 _HEIGHT_MARGIN_M = 10.0
 _TOLERANCE_S = 1e-6
+_RASTER_S = 2.0
+"""Step of local orbits: a point is at most 1.5 s from the middle of one that reaches 4 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +167,24 @@ def solve_far(points: Float64, orbit: Orbit) -> tuple[Float64, Float64]:
 
 
 def localise(orbit: Orbit, point: Float64) -> LocalOrbit:
-    """Local orbit around the zero-Doppler time of an Earth-fixed point (3,)."""
-    low, high = orbit.time_s[0], orbit.time_s[-1]
-    local = orbit.local((low + high) / 2)
+    """Local orbit that covers the zero-Doppler time of an Earth-fixed point (3,) and seconds around it.
+
+    Local orbits lie on a fixed raster of times, so that all grids of a pass share a few of them.
+    """
+    first, last = (round(float(t) / _RASTER_S) for t in (orbit.time_s[0], orbit.time_s[-1]))
+    step = (first + last) // 2
     for _ in range(20):
+        local = _on_raster(orbit, step)
         time = float(solve(point[None], local)[0][0])
-        if abs(time - local.centre_s) < 0.5:
-            return orbit.local(time)
-        local = orbit.local(float(np.clip(time, low - 5.0, high + 5.0)))
+        if abs(time - local.centre_s) <= 0.75 * _RASTER_S:
+            return local
+        step = min(max(round(time / _RASTER_S), first - 2), last + 2)
     return local
+
+
+@functools.lru_cache(maxsize=1024)
+def _on_raster(orbit: Orbit, step: int) -> LocalOrbit:
+    return orbit.local(step * _RASTER_S)
 
 
 def fit(ground: Ground, orbit: Orbit) -> Geometry:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-from rasterio.windows import Window
 
-from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Float32, Terrain, UInt8
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.kernels import resample
-from sen12ts_pipeline.sar.native.lattice import Lattice
+from sen12ts_pipeline.sar.native.measurement import Part, read_part
 from sen12ts_pipeline.sar.native.scene import OpenPass, PlacedBurst
+from sen12ts_pipeline.sar.native.surface import Surface
 from sen12ts_pipeline.sar.native.taps import DOPPLER_MARGIN, least_squares_taps
 from sen12ts_pipeline.sentinel1.orbit import fit_powers
 
@@ -44,23 +43,21 @@ class Image:
     noise: dict[str, Float32]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Block:
-    """Part of a burst that a grid needs: lines and samples of the slice, and the positions in it."""
+    """The part of a burst that a grid needs."""
 
     placed: PlacedBurst
-    top: int
-    left: int
-    rows: int
-    cols: int
+    part: Part
 
     @property
     def scale(self) -> tuple[float, float, float, float]:
         """First line's time from the burst's middle, line step; scaled range of the first sample, and step."""
         swath = self.placed.swath
-        eta0 = (self.top - swath.lines_per_burst / 2) * swath.line_interval_s
-        return eta0, swath.line_interval_s, -1.0, 2.0 / (self.cols - 1)
+        eta0 = (self.part.top - swath.lines_per_burst / 2) * swath.line_interval_s
+        return eta0, swath.line_interval_s, -1.0, 2.0 / (self.part.cols - 1)
 
+    @functools.cached_property
     def carrier(self) -> Float64:
         """Quadratics of k_t, eta_ref and f_dc over the block's samples, (3, 3).
 
@@ -68,32 +65,27 @@ class _Block:
         """
         swath = self.placed.swath
         x = np.linspace(-1.0, 1.0, _CARRIER_POINTS)
-        sample = self.left + (x + 1) / 2 * (self.cols - 1)
+        sample = self.part.left + (x + 1) / 2 * (self.part.cols - 1)
         tau = swath.range_start_s + sample / swath.range_rate_hz
         return np.ascontiguousarray(fit_powers(np.stack(self.placed.carrier(tau), 1), degree=2).T)
 
-    def read(self, polarisation: str) -> Complex64:
-        """Complex samples (rows, cols); BadProduct naming the file when they cannot be read."""
-        files, swath = self.placed.files, self.placed.swath
-        member, path = files.measurement(swath.subswath, polarisation)
-        first = self.placed.burst.index * swath.lines_per_burst + self.top
-        try:
-            with rasterio.open(path) as source:
-                lines = swath.lines_per_burst * len(swath.bursts)
-                whole = source.width == swath.samples and source.height >= lines
-                if not whole or not source.dtypes[0].startswith("complex"):
-                    reason = (
-                        f"needs complex numbers in {lines} lines of {swath.samples} samples, as its annotation says; "
-                        f"found {source.dtypes[0]} in {source.height} lines of {source.width}"
-                    )
-                    raise BadProduct(files.slice.product, member, reason)
-                window = Window(self.left, first, self.cols, self.rows)
-                return np.asarray(source.read(1, window=window), dtype=np.complex64)
-        except rasterio.errors.RasterioError as error:
-            raise BadProduct(files.slice.product, member, f"cannot be read, truncated or damaged ({error})") from error
+    def sampled(self, raw: resample.Numbers, where: tuple[Float64, Float64, UInt8, int]) -> Float32:
+        """Values (m, n, 2 * polarisations) at positions in the block, still without their carrier.
+
+        raw : (polarisations, rows, cols, 2) digital numbers. where : line, sample, choice (m, n), and the index.
+        """
+        rows, cols = raw.shape[1:3]
+        data = np.empty((rows, cols, 2 * len(raw)), np.float32)
+        few = 2 * resample.deramp(raw, self.scale, self.carrier, data) <= resample.TAPS**2
+        holes = np.zeros((1, 1) if few else (rows + 1, cols + 1), np.int32)
+        if not few:
+            resample.count_holes(raw, holes)
+        values = np.empty((*where[0].shape, data.shape[-1]), np.float32)
+        resample.sample(data, holes, *where, *_taps(self.placed), values)
+        return values
 
 
-def make_image(terrain: Terrain, one: OpenPass, heights: Float64, polarisations: tuple[str, ...], flat: str) -> Image:
+def make_image(terrain: Terrain, one: OpenPass, surface: Surface, polarisations: tuple[str, ...], flat: str) -> Image:
     """Sample a pass where the terrain's choice says.
 
     Parameters
@@ -102,8 +94,8 @@ def make_image(terrain: Terrain, one: OpenPass, heights: Float64, polarisations:
         Grid and burst choice.
     one : OpenPass
         The pass; it must have every burst of the choice.
-    heights : float64 (rows + 10, 2 * cols + 20)
-        Ellipsoidal heights of the lattice.
+    surface : Surface
+        The grid's lattice on the ground.
     polarisations : tuple of str
         Those whose power is wanted.
     flat : str
@@ -114,23 +106,20 @@ def make_image(terrain: Terrain, one: OpenPass, heights: Float64, polarisations:
     BadProduct
         When a burst is missing or a file cannot be read.
     """
-    lattice = Lattice.of(terrain.grid)
-    box = geometry.Box.around(terrain.grid.epsg, lattice.easting, lattice.northing, heights)
-    time, distance = geometry.fit(geometry.survey(box), one.orbit).time_range(
-        lattice.easting, lattice.northing, heights
+    lattice = surface.lattice
+    time, distance = geometry.fit(surface.ground, one.orbit).time_range(
+        lattice.easting, lattice.northing, surface.heights
     )
     nothing = np.full(lattice.shape, complex(np.nan, np.nan), np.complex64)
     image = Image(nothing, *({p: np.full(lattice.shape, np.nan, np.float32) for p in polarisations} for _ in range(2)))
+    order = tuple(dict.fromkeys((flat, *polarisations) if flat else polarisations))
     for index, burst_id in enumerate(terrain.bursts):
         placed = one.require(burst_id)
         line, sample = placed.line_sample(time, distance)
         block = _block(placed, line, sample, terrain.choice == index)
-        if block is None:
-            continue
-        where = line - block.top, sample - block.left, terrain.choice, index
-        taps = _taps(placed)
-        for polarisation in sorted({*polarisations, *([flat] if flat else [])}):
-            _sample(block, polarisation, flat, where, taps, distance, image)
+        if block is not None:
+            where = line - block.part.top, sample - block.part.left, terrain.choice, index
+            _sample(block, order, where, distance, image, flatten=bool(flat))
     return image
 
 
@@ -146,7 +135,7 @@ def _block(placed: PlacedBurst, line: Float64, sample: Float64, chosen: npt.NDAr
     right = min(int(np.ceil(sample[used].max())) + _HALF, burst.last_valid)
     if bottom - top < resample.TAPS or right - left < resample.TAPS:
         return None
-    return _Block(placed, top, left, bottom - top + 1, right - left + 1)
+    return _Block(placed, Part(top, left, bottom - top + 1, right - left + 1))
 
 
 def _taps(placed: PlacedBurst) -> tuple[Float32, Float32]:
@@ -159,39 +148,30 @@ def _taps(placed: PlacedBurst) -> tuple[Float32, Float32]:
 
 def _sample(
     block: _Block,
-    polarisation: str,
-    flat: str,
+    polarisations: tuple[str, ...],
     where: tuple[Float64, Float64, UInt8, int],
-    taps: tuple[Float32, Float32],
     distance: Float64,
     image: Image,
+    *,
+    flatten: bool,
 ) -> None:
-    placed = block.placed
+    """Fill an image where the block's burst serves.
+
+    where : line and sample in the block, the choice, and the burst's index in it. flatten : whether the first
+    polarisation is flattened.
+    """
+    placed, part = block.placed, block.part
     swath, burst = placed.swath, placed.burst
-    line, sample, chosen, index = where
-    data = block.read(polarisation)
-    carrier = block.carrier()
-    resample.deramp(data, *block.scale, carrier)
-    mine = chosen == index
-    if polarisation == flat:
-        resample.sample_complex(
-            data, line, sample, distance, chosen, index, *taps, block.scale, carrier, swath.wavelength_m, image.flat
-        )
-    if polarisation not in image.power:
-        return
-    power, noise = image.power[polarisation], image.noise[polarisation]
-    if polarisation == flat:
-        amplitude = image.flat[mine]
-        power[mine] = amplitude.real**2 + amplitude.imag**2
-    else:
-        resample.sample_power(data, line, sample, chosen, index, *taps, power)
-    samples = block.left + np.arange(block.cols, dtype=float)
-    lines = block.top + np.arange(block.rows, dtype=float)
-    beta = placed.files.calibration(swath.subswath, polarisation).beta_nought(swath, burst, samples)
-    thermal = placed.files.noise(swath.subswath, polarisation)
-    over_range = thermal.over_range(burst, samples)
-    resample.noise_power(line, sample, chosen, index, thermal.over_azimuth(swath, burst, lines), over_range, noise)
-    column = np.clip(np.rint(np.nan_to_num(sample[mine])), 0, block.cols - 1).astype(int)
-    scale = (1.0 / beta[column] ** 2).astype(np.float32)
-    power[mine] *= scale
-    noise[mine] *= scale
+    values = block.sampled(np.stack([read_part(placed, p, part) for p in polarisations]), where)
+    if flatten:
+        line, sample, chosen, index = where
+        scale, carrier = block.scale, block.carrier
+        resample.flatten(values, line, sample, distance, chosen, index, scale, carrier, swath.wavelength_m, image.flat)
+    samples = part.left + np.arange(part.cols, dtype=float)
+    lines = part.top + np.arange(part.rows, dtype=float)
+    for k, polarisation in enumerate(polarisations):
+        if polarisation in image.power:
+            beta = placed.files.calibration(swath.subswath, polarisation).beta_nought(swath, burst, samples)
+            thermal = placed.files.noise(swath.subswath, polarisation)
+            noise = thermal.over_azimuth(swath, burst, lines), thermal.over_range(burst, samples)
+            resample.powers(values, *where, *noise, beta, k, image.power[polarisation], image.noise[polarisation])

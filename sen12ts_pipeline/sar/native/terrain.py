@@ -14,8 +14,9 @@ from sen12ts_pipeline.errors import Rejected
 from sen12ts_pipeline.ports import Bool, Terrain, UInt8
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.kernels import area, choice, walk
-from sen12ts_pipeline.sar.native.lattice import HALO_COLS, HALO_ROWS, Lattice
+from sen12ts_pipeline.sar.native.lattice import HALO_COLS, HALO_ROWS
 from sen12ts_pipeline.sar.native.scene import SUBSWATHS, OpenPass, PlacedBurst
+from sen12ts_pipeline.sar.native.surface import Surface
 from sen12ts_pipeline.terrain.dem import Dem
 
 Float64 = npt.NDArray[np.float64]
@@ -165,13 +166,11 @@ def choose_bursts(
     Rejected
         Rule ``no_burst`` when no sample is served.
     """
-    lattice = Lattice.of(grid)
-    heights = dem.window(grid.epsg, lattice.box).lattice(lattice.easting, lattice.northing)
-    where = f"EPSG:{grid.epsg} {grid.west:.0f} {grid.north:.0f}"
-    if not np.isfinite(heights).any():
-        raise Rejected("dem_void", where, f"{dem.path.name} has no height in the grid")
-    ground = geometry.survey(geometry.Box.around(grid.epsg, lattice.easting, lattice.northing, heights))
-    time, distance = geometry.fit(ground, reference.orbit).time_range(lattice.easting, lattice.northing, heights)
+    surface = Surface.of(grid, dem)
+    lattice = surface.lattice
+    time, distance = geometry.fit(surface.ground, reference.orbit).time_range(
+        lattice.easting, lattice.northing, surface.heights
+    )
     candidates = list(reference.near(float(np.nanmin(time)), float(np.nanmax(time))))
     chosen = np.full(lattice.shape, choice.NONE, np.uint8)
     margin = np.full(lattice.shape, -1.0)
@@ -179,6 +178,7 @@ def choose_bursts(
         _claim_subswath(candidates, subswath, time, distance, chosen, margin)
     used = np.unique(chosen[chosen != choice.NONE])
     if len(used) == 0:
+        where = f"EPSG:{grid.epsg} {grid.west:.0f} {grid.north:.0f}"
         raise Rejected("no_burst", where, f"no burst of pass {reference.id} has valid samples there")
     renumber = np.full(256, choice.NONE, np.uint8)
     renumber[used] = np.arange(len(used))

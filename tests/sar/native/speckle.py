@@ -3,9 +3,10 @@
 import numpy as np
 
 from sen12ts_pipeline.sar.native import geometry
-from sen12ts_pipeline.sar.native.image import _Block, _taps
+from sen12ts_pipeline.sar.native.image import _Block
 from sen12ts_pipeline.sar.native.kernels import resample
 from sen12ts_pipeline.sar.native.lattice import Lattice
+from sen12ts_pipeline.sar.native.measurement import Part
 from sen12ts_pipeline.sar.native.scene import PlacedBurst
 
 
@@ -30,7 +31,7 @@ def band_limited(noise, swath):
 
 def in_burst(speckle, placed, top, left):
     """The samples of a burst from a first line and sample: deramped speckle with its carrier put on."""
-    block = _Block(placed, top, left, *speckle.shape)
+    block = block_of(placed, top, left, speckle.shape)
     line, sample = np.meshgrid(*(np.arange(n, dtype=float) for n in speckle.shape), indexing="ij")
     return (speckle * np.exp(2j * np.pi * carrier(block, line, sample))).astype(np.complex64)
 
@@ -39,23 +40,30 @@ def carrier(block, line, sample):
     """In cycles, by the formula itself."""
     eta0, dt, x0, dx = block.scale
     x, eta = x0 + sample * dx, eta0 + line * dt
-    kt, ref, fdc = (c[0] + c[1] * x + c[2] * x**2 for c in block.carrier())
+    kt, ref, fdc = (c[0] + c[1] * x + c[2] * x**2 for c in block.carrier)
     return 0.5 * kt * (eta - ref) ** 2 + fdc * (eta - ref)
 
 
 def sampled(samples, placed, top, left, line, sample, distance=None):
     """Samples of a burst at positions (of the burst), as the engine takes them."""
-    block = _Block(placed, top, left, *samples.shape)
-    data, terms = samples.copy(), block.carrier()
-    resample.deramp(data, *block.scale, terms)
+    block = block_of(placed, top, left, samples.shape)
     out = np.full(line.shape, np.nan, np.complex64)
     distance = np.zeros(line.shape) if distance is None else distance
-    chosen = np.zeros(line.shape, np.uint8)
-    where = line - top, sample - left
-    resample.sample_complex(
-        data, *where, distance, chosen, 0, *_taps(placed), block.scale, terms, placed.swath.wavelength_m, out
-    )
+    where = line - top, sample - left, np.zeros(line.shape, np.uint8), 0
+    values = block.sampled(numbers(samples), where)
+    terms = block.scale, block.carrier, placed.swath.wavelength_m
+    resample.flatten(values, *where[:2], distance, *where[2:], *terms, out)
     return out
+
+
+def numbers(samples):
+    """Complex samples as the numbers of a file of one polarisation, (1, lines, samples, 2)."""
+    return samples.view(np.float32).reshape(1, *samples.shape, 2)
+
+
+def block_of(placed, top, left, shape):
+    """Block of a burst by its first line and sample and its shape."""
+    return _Block(placed, Part(top, left, *shape))
 
 
 def flat_lattice(one, grid, height=500.0):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sen12ts_pipeline.domain.bursts import BurstId
-from sen12ts_pipeline.sar.native.image import _Block
 from sen12ts_pipeline.sar.native.kernels import resample
 from tests.sar.native import speckle
 from tests.sar.native.surfaces import tile_at
@@ -19,9 +18,9 @@ def placed(morocco, request):
 
 class TestCarrier:
     def test_fitted_over_a_block_is_the_formula_over_its_samples(self, placed):
-        block = _Block(placed, 0, 9000, placed.swath.lines_per_burst, 960)
+        block = speckle.block_of(placed, 0, 9000, (placed.swath.lines_per_burst, 960))
         line, sample = np.array([[0.0], [700.0], [1500.0]]), np.linspace(0.0, 959.0, 50)[None]
-        tau = placed.swath.range_start_s + (block.left + sample[0]) / placed.swath.range_rate_hz
+        tau = placed.swath.range_start_s + (block.part.left + sample[0]) / placed.swath.range_rate_hz
         kt, ref, fdc = placed.carrier(tau)
         eta = (line - placed.swath.lines_per_burst / 2) * placed.swath.line_interval_s
         exact = 0.5 * kt * (eta - ref) ** 2 + fdc * (eta - ref)
@@ -36,9 +35,10 @@ class TestCarrier:
     def test_leaves_a_spectrum_around_zero(self, placed):
         lines = placed.swath.lines_per_burst
         samples = speckle.in_burst(speckle.band_limited(speckle.white(2, lines, 64), placed.swath), placed, 0, 9000)
-        block = _Block(placed, 0, 9000, *samples.shape)
-        resample.deramp(samples, *block.scale, block.carrier())
-        for part in np.array_split(samples, 5):
+        block = speckle.block_of(placed, 0, 9000, samples.shape)
+        out = np.empty((*samples.shape, 2), np.float32)
+        resample.deramp(speckle.numbers(samples), block.scale, block.carrier, out)
+        for part in np.array_split(out.view(np.complex64)[..., 0], 5):
             step = (part[1:] * np.conj(part[:-1])).sum()
             assert abs(np.angle(step)) / (2 * np.pi * placed.swath.line_interval_s) < 20.0
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sen12ts_pipeline.domain.bursts import BurstId
-from sen12ts_pipeline.sar.native.image import _Block
 from sen12ts_pipeline.sar.native.interferogram import estimate
 from tests.sar.native import speckle
 from tests.sar.native.surfaces import tile_at
@@ -87,7 +86,7 @@ class TestBurstsThatStartApart:
         moved = dataclasses.replace(placed, burst=dataclasses.replace(placed.burst, start_s=start))
         found = []
         for one, top in ((placed, ground.top), (moved, ground.top + LINES_APART)):
-            block = _Block(one, top, ground.left, *ground.shape)
+            block = speckle.block_of(one, top, ground.left, ground.shape)
             line, sample = np.meshgrid(*(np.arange(n, dtype=float) for n in ground.shape), indexing="ij")
             # A scatterer's image has its own phase at its place: the carrier there is taken off before focusing.
             bare = noise * np.exp(-2j * np.pi * speckle.carrier(block, line, sample))

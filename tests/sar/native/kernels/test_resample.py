@@ -26,15 +26,47 @@ def phase(line, sample):
     return 0.5 * kt * (eta - ref) ** 2 + fdc * (eta - ref)
 
 
-def sampled(block, line, sample, *, distance=None, chosen=None, index=0, out=None):
+def numbers(*blocks):
+    """Complex blocks as the numbers of a file, one block a polarisation: (polarisations, lines, samples, 2)."""
+    return np.stack([b.view(np.float32).reshape(*b.shape, 2) for b in blocks])
+
+
+def side_by_side(*blocks):
+    """Complex blocks as one of real numbers: (lines, samples, 2 * polarisations)."""
+    return np.concatenate([b.view(np.float32).reshape(*b.shape, 2) for b in blocks], axis=-1)
+
+
+def deramped(*blocks):
+    """Blocks without their carrier, as the kernel takes it off."""
+    out = np.empty((*SHAPE, 2 * len(blocks)), np.float32)
+    resample.deramp(numbers(*blocks), SCALE, CARRIER, out)
+    return out
+
+
+def values(block, line, sample, *, chosen, index=0, holes=None):
+    out = np.full((*line.shape, block.shape[-1]), -7.0, np.float32)
+    table = np.zeros((1, 1), np.int32) if holes is None else holes
+    resample.sample(block, table, line, sample, chosen, index, AZIMUTH, RANGE, out)
+    return out
+
+
+def sampled(block, line, sample, *, distance=None, chosen=None, index=0, holes=None):
+    """Complex samples of a deramped block, the carrier restored."""
     line, sample = np.asarray(line, float), np.asarray(sample, float)
     distance = np.zeros(line.shape) if distance is None else distance
     chosen = np.zeros(line.shape, np.uint8) if chosen is None else chosen
-    out = np.full(line.shape, -7.0, np.complex64) if out is None else out
-    resample.sample_complex(
-        block, line, sample, distance, chosen, index, AZIMUTH, RANGE, SCALE, CARRIER, WAVELENGTH, out
-    )
+    block = side_by_side(block) if np.iscomplexobj(block) else block
+    found = values(block, line, sample, chosen=chosen, index=index, holes=holes)
+    out = np.full(line.shape, -7.0, np.complex64)
+    resample.flatten(found, line, sample, distance, chosen, index, SCALE, CARRIER, WAVELENGTH, out)
     return out
+
+
+def holes_of(*blocks):
+    """Summed-area table of zeros."""
+    table = np.zeros((SHAPE[0] + 1, SHAPE[1] + 1), np.int32)
+    resample.count_holes(numbers(*blocks), table)
+    return table
 
 
 def positions(step=1.0, offset=0.0):
@@ -44,17 +76,14 @@ def positions(step=1.0, offset=0.0):
 
 class TestCarrier:
     def test_is_taken_off_by_the_formula(self):
-        block = np.ones(SHAPE, np.complex64)
-        resample.deramp(block, *SCALE, CARRIER)
+        block = deramped(np.ones(SHAPE, np.complex64)).view(np.complex64)[..., 0]
         line, sample = np.meshgrid(*(np.arange(n, dtype=float) for n in SHAPE), indexing="ij")
         np.testing.assert_allclose(block, np.exp(-2j * np.pi * phase(line, sample)), atol=1e-6)
 
     def test_comes_back_at_whole_positions(self):
         original = noise()
-        block = original.copy()
-        resample.deramp(block, *SCALE, CARRIER)
         line, sample = positions()
-        np.testing.assert_allclose(sampled(block, line, sample), original[5:34, 5:44], atol=3e-6)
+        np.testing.assert_allclose(sampled(deramped(original), line, sample), original[5:34, 5:44], atol=3e-6)
 
     def test_comes_back_between_samples_with_the_phase_of_the_position(self):
         # A target that is constant without its carrier; anything but the position's own phase would show.
@@ -86,12 +115,14 @@ class TestInterpolation:
         turned = expected * np.exp(2j * np.pi * phase(line, sample))
         np.testing.assert_allclose(sampled(block, line, sample), turned, atol=1e-5)
 
-    def test_power_is_that_of_the_complex_sample(self):
-        block = noise(3)
+    def test_of_two_polarisations_is_that_of_each(self):
+        first, second = noise(3), noise(4)
         line, sample = positions(offset=0.61)
-        out = np.empty(line.shape, np.float32)
-        resample.sample_power(block, line, sample, np.zeros(line.shape, np.uint8), 0, AZIMUTH, RANGE, out)
-        np.testing.assert_allclose(out, np.abs(sampled(block, line, sample)) ** 2, rtol=1e-4, atol=1e-6)
+        chosen = np.zeros(line.shape, np.uint8)
+        both = values(side_by_side(first, second), line, sample, chosen=chosen)
+        for k, block in enumerate((first, second)):
+            alone = values(side_by_side(block), line, sample, chosen=chosen)
+            np.testing.assert_array_equal(both[..., 2 * k : 2 * k + 2], alone)
 
     def test_other_bursts_samples_are_left_alone(self):
         line, sample = positions()
@@ -117,19 +148,31 @@ class TestMissingSamples:
         block[:, 20:] = 0
         line = np.full((1, 11), 20.5)
         sample = np.arange(15.5, 26.0)[None]
-        missing = np.isnan(sampled(block, line, sample))[0]
+        missing = np.isnan(sampled(block, line, sample, holes=holes_of(block)))[0]
         # The taps at 16.5 .. 23.5 around 19.5 are four of data and four of zeros: still data.
         np.testing.assert_array_equal(missing, sample[0] > 19.5)
 
     def test_single_zeros_are_data(self):
         block = noise()
         block[20, 25] = 0
-        assert np.isfinite(sampled(block, *positions(offset=0.5))).all()
+        assert np.isfinite(sampled(block, *positions(offset=0.5), holes=holes_of(block))).all()
+
+    def test_zeros_are_counted_where_any_polarisation_has_one(self):
+        first, second = noise(5), noise(6)
+        first[3, 4] = 0
+        second[10, 11:13] = 0
+        out = np.empty((*SHAPE, 4), np.float32)
+        assert resample.deramp(numbers(first, second), SCALE, CARRIER, out) == 3
+        zeros = (first == 0) | (second == 0)
+        np.testing.assert_array_equal(holes_of(first, second)[1:, 1:], zeros.cumsum(0).cumsum(1))
 
 
-def test_noise_is_the_product_of_both_vectors_at_the_nearest_sample():
-    azimuth, distance = np.arange(1.0, 41.0), np.arange(100.0, 150.0)
+def test_power_and_noise_are_calibrated_by_the_vectors_at_the_nearest_sample():
+    azimuth, distance, beta = np.arange(1.0, 41.0), np.arange(100.0, 150.0), np.full(50, 2.0)
     line, sample = np.array([[0.2, 3.6, 39.4]]), np.array([[0.0, 10.4, 60.0]])
-    out = np.full((1, 3), -1.0, np.float32)
-    resample.noise_power(line, sample, np.array([[0, 0, 1]], np.uint8), 0, azimuth, distance, out)
-    np.testing.assert_array_equal(out, [[1.0 * 100.0, 5.0 * 110.0, -1.0]])
+    chosen = np.array([[0, 0, 1]], np.uint8)
+    found = np.array([[[1, 1, 3, 4], [0, 0, 0, 2], [5, 5, 5, 5]]], np.float32)
+    power, noise_power = np.full((1, 3), -1.0, np.float32), np.full((1, 3), -1.0, np.float32)
+    resample.powers(found, line, sample, chosen, 0, azimuth, distance, beta, 1, power, noise_power)
+    np.testing.assert_array_equal(power, [[25.0 / 4, 4.0 / 4, -1.0]])
+    np.testing.assert_array_equal(noise_power, [[1.0 * 100.0 / 4, 5.0 * 110.0 / 4, -1.0]])
