@@ -26,6 +26,7 @@ RULES = {
     "budget": "size budget used up (rule 7)",
     "dem_void": "no elevation",
     "no_burst": "no burst has valid samples",
+    "common_band": "the passes of a pair share too little of the azimuth band",
     "bad_product": "a product is broken",
     "name_taken": "the name is taken",
 }

@@ -161,7 +161,7 @@ def _describe(path: Path) -> tuple[CRS, Affine, tuple[int, int]]:
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file's content; read again only when the file has changed."""
+    """SHA-256 of a raster's content; read again only when the file has changed."""
     return _digest_version(path, _version(path))
 
 
@@ -175,8 +175,17 @@ def _version(path: Path) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=8)
 def _digest_version(path: Path, version: tuple[int, int]) -> str:  # noqa: ARG001 - part of the key
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for part in _parts(path):
+        with part.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """The file itself and, of a VRT, the rasters that it puts together."""
+    with rasterio.open(path) as source:
+        return [Path(name) for name in source.files] if source.driver == "VRT" else [path]
 
 
 @functools.lru_cache(maxsize=8)
