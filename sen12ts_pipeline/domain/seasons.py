@@ -73,7 +73,7 @@ def due(year: int, season: Season, *, days_after: int = 3, orbit_days: int = 20)
     return intervals(year, season)[-1].end + timedelta(days=days_after + orbit_days)
 
 
-_PARTITION_TEXT = re.compile(r"([a-z0-9][a-z0-9_-]*)/(\d{4})-(winter|spring|summer|fall)", re.ASCII)
+_PARTITION_TEXT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)/(\d{4})-(winter|spring|summer|fall)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)

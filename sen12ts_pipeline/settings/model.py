@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sen12ts_pipeline.domain.rules import Rules
 
 BYTES_PER_GB = 1_000_000_000
-AOI_NAME = r"^[a-z0-9][a-z0-9_-]*$"
-AOI_NAME_RULE = "must begin with a lower-case letter or a digit and go on with these, '_' or '-'"
+AOI_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+AOI_NAME_RULE = "must begin with a letter (a to z) or a digit and go on with these, '_' or '-'"
 
 
 def _no_truth_value(value: Any) -> Any:  # noqa: ANN401 - whatever the YAML file holds
