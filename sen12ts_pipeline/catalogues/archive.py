@@ -30,6 +30,9 @@ T = TypeVar("T")
 NAME_SLACK = timedelta(days=1)
 """How far the time in a product's name may lie from the one in its metadata; products rebuilt from bursts differ."""
 EDGE_POINTS = 16
+OUTLINE_SLACK = 0.2
+"""Degrees by which bursts may reach over a slice's outline, which is drawn through the corners of IW1 and IW3: the first
+burst of a subswath may begin up to a second, 7 km, before that of another."""
 
 _NAME_TIME = re.compile(r"_(\d{8}T\d{6})(?=_|$)")
 
@@ -74,9 +77,10 @@ class ArchiveCatalogue:
         yield from sorted(f.of for f in found if f and f.of.datatake_start in during and f.area.intersects(over))
 
     def slices(self, over: BaseGeometry, during: Interval) -> Iterator[Slice]:
-        """Sentinel-1 IW SLC products that meet an area (degrees) and start in the interval."""
+        """Sentinel-1 IW SLC products that may meet an area (degrees) and start in the interval."""
         found = (self._slices.get(product) for product in self._named("S1", during))
-        yield from sorted(f.of for f in found if f and f.of.start in during and f.area.intersects(over))
+        near = (f.of for f in found if f and f.of.start in during and shapely.dwithin(f.area, over, OUTLINE_SLACK))
+        yield from sorted(near)
 
     def _named(self, mission: str, during: Interval) -> Iterator[str]:
         """Products of a mission that may start in the interval, by their names."""

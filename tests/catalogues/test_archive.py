@@ -65,6 +65,14 @@ def test_products_elsewhere_are_not_found(tmp_path):
     assert granules(tmp_path) == []
 
 
+def test_a_slice_whose_outline_ends_just_before_the_area_is_found_for_its_bursts_may_reach_over_it(tmp_path):
+    west, south, east, _ = NEVADA.bounds
+    one = add_slice(
+        tmp_path, DAY, corners=f"{south - 2},{west} {south - 2},{east} {south - 0.1},{east} {south - 0.1},{west}"
+    )
+    assert slices(tmp_path) == [one]
+
+
 def test_a_slice_across_the_antimeridian_is_found_on_both_sides_only(tmp_path):
     one = add_slice(tmp_path, DAY, corners="50.9,-179.7 51.3,176.6 52.7,177.0 52.3,-179.3")
     assert slices(tmp_path, over=box(179, 51, 179.5, 52)) == [one]
