@@ -31,8 +31,11 @@ NAME_SLACK = timedelta(days=1)
 """How far the time in a product's name may lie from the one in its metadata; products rebuilt from bursts differ."""
 EDGE_POINTS = 16
 OUTLINE_SLACK = 0.2
-"""Degrees by which bursts may reach over a slice's outline, which is drawn through the corners of IW1 and IW3: the first
-burst of a subswath may begin up to a second, 7 km, before that of another."""
+"""Degrees by which bursts may reach over a slice's outline.
+
+The outline is drawn through the corners of IW1 and IW3, and the first burst of a subswath may begin up to a second,
+7 km, before that of another.
+"""
 
 _NAME_TIME = re.compile(r"_(\d{8}T\d{6})(?=_|$)")
 
