@@ -54,14 +54,7 @@ def fill_cap(candidates: Iterable[Screened], cap: int, taken: Iterable[date] = (
     taken : iterable of date
         s2dates of slots already filled.
     """
-    rest, dates = list(candidates), list(taken)
-    chosen: list[Screened] = []
-    while rest and len(chosen) < cap:
-        best = min(rest, key=lambda s: order_key(s, dates))
-        rest.remove(best)
-        chosen.append(best)
-        dates.append(best.candidate.s2date)
-    return tuple(chosen)
+    return make_until_full(candidates, cap, lambda _: True, taken)
 
 
 def make_until_full(
@@ -71,14 +64,13 @@ def make_until_full(
 
     A failed candidate takes no slot and its s2date counts as not taken. `taken` are s2dates of slots already filled.
     """
-    rest: list[Screened] = list(candidates)
+    rest, dates = list(candidates), list(taken)
     made: list[Screened] = []
-    before = list(taken)
-    while rest and len(made) < cap:
-        best = min(rest, key=lambda s: order_key(s, [*before, *(m.candidate.s2date for m in made)]))
+    while len(made) < cap and (best := next_candidate(rest, dates)) is not None:
         rest.remove(best)
         if make(best):
             made.append(best)
+            dates.append(best.candidate.s2date)
     return tuple(made)
 
 

@@ -101,9 +101,3 @@ class MapFrame:
             out[..., k] = n @ self.coefficients[k] @ e.T
             out[..., k] += height_m * (n @ self.coefficients[k + 3] @ e.T)
         return out
-
-    def normals(self, easting: Array, northing: Array) -> Array:
-        """Normals (rows, cols, 3) of the ellipsoid on a regular grid."""
-        e = np.vander((easting - self.centre[0]) / self.half_m, _ORDER + 1, increasing=True)
-        n = np.vander((northing - self.centre[1]) / self.half_m, _ORDER + 1, increasing=True)
-        return np.stack([n @ self.coefficients[k + 3] @ e.T for k in range(3)], axis=-1)

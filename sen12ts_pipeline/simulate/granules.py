@@ -21,7 +21,6 @@ from sen12ts_pipeline.simulate.place import Place
 from sen12ts_pipeline.simulate.xmltree import Node, document, node
 
 _ORBITS = (94, 137, 37, 51)
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _COARSE = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B8A", "B09", "B11", "B12")
 _BAND_IDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
 

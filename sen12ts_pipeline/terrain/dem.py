@@ -101,7 +101,7 @@ class Dem:
         ConfigurationError
             When the file cannot be read; a box outside the DEM gives voids.
         """
-        crs, transform, shape = _describe(self.path)
+        crs, transform, shape, _ = _describe(self.path)
         to_dem = _transformer(epsg, crs.to_wkt())
         column, row, span = _pixel_polynomials(to_dem, box, transform, shape)
         c0, c1, r0, r1 = span
@@ -118,7 +118,7 @@ class Dem:
 
     def _read(self, window: Window) -> Float64:
         try:
-            source = _handle(self.path, self.path.stat().st_mtime_ns)
+            source = _handle(self.path, _version(self.path))
             values = np.asarray(source.read(1, window=window), dtype=float)
             if source.nodata is not None:
                 values[values == source.nodata] = np.nan
@@ -142,21 +142,24 @@ class Dem:
         values[known] += geoid.undulation(np.asarray(lon)[known], np.asarray(lat)[known])
 
 
+_Description = tuple[CRS, Affine, tuple[int, int], tuple[Path, ...]]
+"""Horizontal system, transform, shape, and the files with the content: of a VRT also those that it puts together."""
+
 _handles = threading.local()
 
 
-def _handle(path: Path, stamp: int) -> DatasetReader:
+def _handle(path: Path, version: tuple[int, int]) -> DatasetReader:
     """The file, open once a thread: GDAL keeps the blocks that it decoded with the handle."""
-    if getattr(_handles, "key", None) != (path, stamp):
+    if getattr(_handles, "key", None) != (path, version):
         if hasattr(_handles, "source"):
             _handles.source.close()
-        _handles.source, _handles.key = rasterio.open(path, sharing=False), (path, stamp)
+        _handles.source, _handles.key = rasterio.open(path, sharing=False), (path, version)
     source: DatasetReader = _handles.source
     return source
 
 
-def _describe(path: Path) -> tuple[CRS, Affine, tuple[int, int]]:
-    """Horizontal system, transform and shape of a raster; read again only when the file has changed."""
+def _describe(path: Path) -> _Description:
+    """What is known of a raster without its heights; read again only when the file has changed."""
     return _describe_version(path, _version(path))
 
 
@@ -176,29 +179,24 @@ def _version(path: Path) -> tuple[int, int]:
 @functools.lru_cache(maxsize=8)
 def _digest_version(path: Path, version: tuple[int, int]) -> str:  # noqa: ARG001 - part of the key
     digest = hashlib.sha256()
-    for part in _parts(path):
+    for part in _describe(path)[-1]:
         with part.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
 
 
-def _parts(path: Path) -> list[Path]:
-    """The file itself and, of a VRT, the rasters that it puts together."""
-    with rasterio.open(path) as source:
-        return [Path(name) for name in source.files] if source.driver == "VRT" else [path]
-
-
 @functools.lru_cache(maxsize=8)
-def _describe_version(path: Path, version: tuple[int, int]) -> tuple[CRS, Affine, tuple[int, int]]:  # noqa: ARG001
+def _describe_version(path: Path, version: tuple[int, int]) -> _Description:  # noqa: ARG001 - part of the key
     try:
         with rasterio.open(path) as source:
             wkt, transform, shape = source.crs and source.crs.to_wkt(), source.transform, source.shape
+            parts = tuple(Path(name) for name in source.files) if source.driver == "VRT" else (path,)
     except rasterio.errors.RasterioError as error:
         raise ConfigurationError(str(path), "dem.path", f"must be a readable raster ({error})", path.name) from None
     if not wkt:
         raise ConfigurationError(str(path), "dem.path", "must have a coordinate reference system", None)
     crs = CRS.from_wkt(wkt)
-    return (crs.sub_crs_list[0] if crs.is_compound else crs.to_2d()), transform, shape
+    return (crs.sub_crs_list[0] if crs.is_compound else crs.to_2d()), transform, shape, parts
 
 
 @functools.lru_cache(maxsize=64)
