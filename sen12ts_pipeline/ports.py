@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NewType, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +21,7 @@ from sen12ts_pipeline.domain.granules import Granule, Scene
 from sen12ts_pipeline.domain.lattice import Grid, TileId
 from sen12ts_pipeline.domain.passes import Pass, Slice
 from sen12ts_pipeline.domain.seasons import Interval, Partition, Season
+from sen12ts_pipeline.errors import BadProduct
 
 Float32 = npt.NDArray[np.float32]
 Int16 = npt.NDArray[np.int16]
@@ -58,7 +60,16 @@ class ProductFiles(Protocol):
         ...
 
     def gdal_path(self, member: str) -> str:
-        """Path under which GDAL opens the file; BadProduct if it is missing."""
+        """Path under which GDAL opens the file, or asks a server for it; BadProduct if it is missing."""
+        ...
+
+    def extent(self, member: str, start: int, length: int) -> tuple[Path, int]:
+        """A file of this machine that holds these bytes of a member, and the place in it at which they begin.
+
+        It is the member itself, the zip that holds it, or a file to which they were fetched or unpacked; that one may
+        be removed before it is opened, and is then to be asked for again. It holds fewer bytes where the member ends
+        before. BadProduct if the member is missing or damaged, Retryable if a server does not give it now.
+        """
         ...
 
 
@@ -68,6 +79,33 @@ class Source(Protocol):
     def open(self, product: str) -> ProductFiles:
         """Files of a product; BadProduct if it is not there any more."""
         ...
+
+
+class OrbitFiles(Protocol):
+    """Precise and restituted orbits of the Sentinel-1 satellites."""
+
+    def name(self, platform: str, start: datetime, stop: datetime) -> str:
+        """Name of the best orbit file for a slice of ``S1A`` to ``S1D``; empty if there is none."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Content of an orbit file; BadProduct, with its name as the product, if it is not there or unreadable."""
+        ...
+
+
+class NoOrbitFiles:
+    """Implements `OrbitFiles` where there are none: every pass keeps its annotated orbit."""
+
+    def name(self, platform: str, start: datetime, stop: datetime) -> str:  # noqa: ARG002 - of the protocol
+        """Nothing."""
+        return ""
+
+    def read(self, name: str) -> bytes:
+        """BadProduct: the store was begun with orbit files that are not configured any more."""
+        raise BadProduct(name, "", "must be an orbit file of the configured folder; none is configured")
+
+
+NO_ORBIT_FILES = NoOrbitFiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +245,10 @@ class SarEngine(Protocol):
 
     def terrain(self, grid: Grid, reference: Pass) -> Terrain:
         """Terrain layers of a grid from orbit and DEM; no SLC sample is read. BadProduct, Rejected."""
+        ...
+
+    def check_pair(self, grid: Grid, bursts: tuple[BurstId, ...], earlier: Pass, later: Pass) -> None:
+        """Refuse two passes whose interferogram would be worth nothing; no SLC sample is read. BadProduct, Rejected."""
         ...
 
     def frames(self, job: FrameJob) -> Iterator[Frame | Exception]:

@@ -8,12 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
+from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
+from sen12ts_pipeline.acquisition.products import Location, is_url
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
+from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.rasters import RasterLabels
-from sen12ts_pipeline.sar.native.engine import NativeEngine
+from sen12ts_pipeline.ports import NO_ORBIT_FILES
+from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from sen12ts_pipeline.sentinel1.manifest import read_slice
 from sen12ts_pipeline.sentinel2.masks import SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
@@ -57,11 +61,13 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
     source = f"area {aoi.name}"
     root = _needed(source, "catalogue.root", aoi.catalogue.root)
     archive = ArchiveSource(root)
-    catalogue = ArchiveCatalogue(archive)
+    found = ArchiveCatalogue(archive)
+    orbits = OrbitFolder(aoi.catalogue.orbits) if aoi.catalogue.orbits else NO_ORBIT_FILES
     dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
     dem.check()
     labels = RasterLabels(_needed(source, "labels.path", aoi.labels.path))
     store = FolderStore(settings.store)
+    artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
     return Services(
         aoi=aoi.name,
@@ -74,15 +80,15 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         label_name=aoi.labels.name,
         label_year=aoi.labels.year,
         origin=str(root),
-        catalogue=catalogue,
+        catalogue=WithOrbits(found, orbits),
         source=archive,
-        engine=NativeEngine(archive, dem),
+        engine=NativeEngine(archive, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember),
         masker=SclMasker(),
         labels=labels,
         store=store,
-        artifacts=Artifacts(store),
+        artifacts=artifacts,
         ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
-        broken=lambda: dict(catalogue.broken),
+        broken=lambda: dict(found.broken),
     )
 
 
@@ -92,23 +98,27 @@ def ledger() -> SqlLedger:
 
 
 def science(
-    dem: Path, vertical: str, geoid: Path | None, products: Sequence[Sequence[Path]]
+    dem: Path, vertical: str, geoid: Path | None, products: Sequence[Sequence[Location]]
 ) -> tuple[NativeEngine, tuple[Pass, ...]]:
-    """Native engine over products given by path: one sequence of slices for each pass.
+    """Native engine over products given by path or URL: one sequence of slices for each pass.
 
     Raises
     ------
     ConfigurationError
-        When a file is not there.
+        When a file is not there, or a URL is of an unknown kind or does not let us read.
     BadProduct
         When a manifest is missing or malformed.
     """
     heights = Dem(_needed("--dem", "dem", dem), vertical, geoid)
     heights.check()
-    shelf = PathSource(_needed("SAFE", "path", path) for slices in products for path in slices)
+    given = [location for slices in products for location in slices]
+    for location in given:
+        if not is_url(location):
+            _needed("SAFE", "path", Path(location))
+    shelf = PathSource(given)
     passes = []
     for slices in products:
-        parts = [read_slice(shelf.at(path)) for path in slices]
+        parts = [read_slice(shelf.at(location)) for location in slices]
         if len({(p.platform, p.datatake) for p in parts}) != 1:
             rule = "slices given together must be of one datatake"
             raise ConfigurationError("--slice", "datatake", rule, [p.product for p in parts])

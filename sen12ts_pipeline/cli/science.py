@@ -16,7 +16,9 @@ from sen12ts_pipeline.errors import ConfigurationError, Rejected
 
 Layer = npt.NDArray[Any]
 
-SAFE = typer.Argument(help="IW SLC product: a SAFE folder or its zip.", show_default=False)
+SAFE = typer.Argument(
+    help="IW SLC product: a SAFE folder or its zip, as a path or an https:// or s3:// URL.", show_default=False
+)
 MORE = typer.Option(
     [], "--slice", help="Another slice of the same pass, for a grid across slices; may be repeated.", show_default=False
 )
@@ -42,13 +44,13 @@ def register(app: typer.Typer) -> None:
 
 
 def backscatter(
-    safe: Path = SAFE,
+    safe: str = SAFE,
     dem: Path = DEM,
     dem_vertical: str = VERTICAL,
     grid: str = GRID,
     out: Path = OUT,
     geoid: Path | None = GEOID,
-    slices: list[Path] = MORE,
+    slices: list[str] = MORE,
     spacing: float = typer.Option(10.0, "--spacing", help="Pixel size in metres; only 10 is made."),
 ) -> None:
     """Terrain-flattened gamma nought (dB), local incidence angle and slope (degrees), valid mask (1/0) of a grid."""
@@ -72,8 +74,10 @@ def backscatter(
 
 
 def interferogram(
-    reference_safe: Path = typer.Argument(help="The earlier product, a SAFE folder or its zip.", show_default=False),
-    secondary_safe: Path = typer.Argument(help="The later product of the same track.", show_default=False),
+    reference_safe: str = typer.Argument(
+        help="The earlier product: a SAFE folder or its zip, as a path or URL.", show_default=False
+    ),
+    secondary_safe: str = typer.Argument(help="The later product of the same track.", show_default=False),
     dem: Path = DEM,
     dem_vertical: str = VERTICAL,
     grid: str = GRID,

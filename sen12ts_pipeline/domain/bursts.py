@@ -47,6 +47,16 @@ class BurstId:
         return cls(int(match[1]), match[2].upper())
 
     @property
+    def before(self) -> BurstId:
+        """The burst of the same subswath before this one."""
+        return BurstId((self.number - 2) % BURSTS_PER_CYCLE + 1, self.subswath)
+
+    @property
+    def after(self) -> BurstId:
+        """The burst of the same subswath after this one."""
+        return BurstId(self.number % BURSTS_PER_CYCLE + 1, self.subswath)
+
+    @property
     def track(self) -> Track:
         """Relative orbit of the burst's middle, from its number alone."""
         middle_s = (self.number - 0.5) * BURST_PERIOD_S + PREAMBLE_S

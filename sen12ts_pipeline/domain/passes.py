@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+KNOWN_FAULTS = (
+    (
+        "S1B",
+        datetime(2016, 10, 12, tzinfo=UTC),
+        datetime(2016, 10, 14, tzinfo=UTC),
+        "was taken while the instrument's clock was wrong, 7 km off along the orbit (mission disclaimer 20)",
+    ),
+)
+"""Platform, first and last time, and reason of products that look sound and are not (sar-mpc.eu, disclaimers)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +44,8 @@ class Slice:
         Name without ``.SAFE``.
     footprint : str
         Outline as WKT, (longitude, latitude) in degrees.
+    orbit : str
+        Name of the orbit file that replaces the product's own state vectors; empty for these.
     """
 
     start: datetime
@@ -47,11 +59,28 @@ class Slice:
     ipf: tuple[int, int]
     product: str
     footprint: str
+    orbit: str = ""
 
     @property
     def dual_polarised(self) -> bool:
         """Whether the slice has VV and VH, as every triplet needs."""
         return {"VV", "VH"} <= set(self.polarisations)
+
+    @property
+    def known_fault(self) -> str:
+        """Why no pass may be made of the slice, from what its makers have announced; empty if nothing is known."""
+        for platform, first, last, reason in KNOWN_FAULTS:
+            if self.platform == platform and first <= self.start < last:
+                return reason
+        return ""
+
+    @property
+    def keeps_antenna_phase(self) -> bool:
+        """Whether the processor left the elevation antenna pattern's phase in the samples, a step between subswaths.
+
+        It was taken off from IPF 2.43 on.
+        """
+        return (0, 0) < self.ipf < (2, 43)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -89,6 +118,21 @@ class Pass:
     def products(self) -> tuple[str, ...]:
         """Names of the slices."""
         return tuple(s.product for s in self.slices)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all that a pass is made of: its products, and its orbit files where it has some."""
+        return (*self.products, *self.orbits)
+
+    @property
+    def orbits(self) -> tuple[str, ...]:
+        """Orbit files of the slices, in order of time; empty unless every slice has one, for orbits are not mixed."""
+        names = tuple(dict.fromkeys(s.orbit for s in self.slices))
+        return names if all(names) else ()
+
+    def with_annotated_orbit(self) -> Pass:
+        """The same pass with its products' own state vectors."""
+        return Pass(tuple(replace(s, orbit="") for s in self.slices))
 
 
 def passes_of(slices: Iterable[Slice]) -> tuple[Pass, ...]:

@@ -6,16 +6,18 @@ the time nearest to the burst's middle, never by index, and each is evaluated fr
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sen12ts_pipeline.domain.bursts import MID_IW2_OFFSET_S, ORBIT_PERIOD_S, BurstId, burst_number
-from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.domain.bursts import BURSTS_PER_CYCLE, MID_IW2_OFFSET_S, ORBIT_PERIOD_S, BurstId, burst_number
+from sen12ts_pipeline.sentinel1 import plausible
+from sen12ts_pipeline.sentinel1.elements import Elements
 from sen12ts_pipeline.sentinel1.orbit import Orbit
 from sen12ts_pipeline.xml import parse
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 Float64 = npt.NDArray[np.float64]
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
+
+_GENERAL, _INFO = "generalAnnotation/productInformation/", "imageAnnotation/imageInformation/"
+_BURST = "swathTiming/burstList/burst"
+_POLYNOMIAL_TERMS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +124,7 @@ class Swath:
     steering_rad_s: float
     prf_hz: float
     rank: int
+    chirp_rate_hz_s: float | None
     lines_per_burst: int
     samples: int
     range_bandwidth_hz: float
@@ -156,65 +163,9 @@ def _nearest(entries: Sequence[RangePolynomial], time_s: float) -> RangePolynomi
     return min(entries, key=lambda e: abs(e.azimuth_time_s - time_s))
 
 
-def parse_time(text: str) -> datetime:
-    """UTC time of an annotation or manifest, with or without fraction and trailing Z."""
-    head, _, fraction = text.strip().rstrip("Zz").partition(".")
-    base = datetime.strptime(head, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
-    return base + timedelta(microseconds=round(float(f"0.{fraction or '0'}") * 1e6))
-
-
 def pass_epoch(start: datetime) -> datetime:
     """Integer second from which all times of a pass count: the midnight before its start."""
     return start.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-class _Reader:
-    """Element access that turns whatever is missing or malformed into a BadProduct with its path."""
-
-    def __init__(self, root: _Element, product: str, member: str, epoch: datetime) -> None:
-        self.root, self.product, self.member, self.epoch = root, product, member, epoch
-
-    def bad(self, path: str, found: str) -> BadProduct:
-        return BadProduct(self.product, self.member, f"element {path}: {found}")
-
-    def text(self, path: str, base: _Element | None = None) -> str:
-        found = (self.root if base is None else base).findtext(path)
-        if found is None or not found.strip():
-            raise self.bad(path, "missing or empty")
-        return found.strip()
-
-    def number(self, path: str, base: _Element | None = None) -> float:
-        text = self.text(path, base)
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise self.bad(path, f"needs a number, got {text!r}")
-        return value
-
-    def positive(self, path: str) -> float:
-        value = self.number(path)
-        if value <= 0.0:
-            raise self.bad(path, f"needs a positive number, got {value:g}")
-        return value
-
-    def numbers(self, path: str, base: _Element | None = None) -> Float64:
-        text = self.text(path, base)
-        try:
-            return np.array(text.split(), dtype=float)
-        except ValueError:
-            raise self.bad(path, f"needs numbers, got {text[:40]!r}") from None
-
-    def moment(self, path: str, base: _Element | None = None) -> datetime:
-        text = self.text(path, base)
-        try:
-            return parse_time(text)
-        except ValueError:
-            raise self.bad(path, f"needs a UTC time, got {text!r}") from None
-
-    def seconds(self, path: str, base: _Element | None = None) -> float:
-        return (self.moment(path, base) - self.epoch).total_seconds()
 
 
 def read_swath(body: bytes, *, product: str, member: str, track: int, epoch: datetime) -> Swath:
@@ -239,126 +190,181 @@ def read_swath(body: bytes, *, product: str, member: str, track: int, epoch: dat
     Raises
     ------
     BadProduct
-        When XML is not well formed, or an element is missing or malformed.
+        When XML is not well formed, or an element is missing, malformed, or beyond what an IW product can have. The
+        bounds hold all products of 2014 to 2025 at hand with room to spare.
     """
-    r = _Reader(parse(body, product=product, member=member), product, member, epoch)
-    general, info = "generalAnnotation/productInformation/", "imageAnnotation/imageInformation/"
+    r = Elements(parse(body, product=product, member=member), product, member, epoch)
     downlink = "generalAnnotation/downlinkInformationList/downlinkInformation/"
     processing = "imageAnnotation/processingInformation/swathProcParamsList/swathProcParams/"
-    subswath, lines_per_burst = _read_subswath(r), int(r.number("swathTiming/linesPerBurst"))
-    return Swath(
+    subswath = r.one_of("adsHeader/swath", *MID_IW2_OFFSET_S)
+    lines_per_burst = r.whole("swathTiming/linesPerBurst", 1000, 2500)
+    samples = r.whole(_INFO + "numberOfSamples", 100, 50_000)
+    range_rate_hz = r.within(_GENERAL + "rangeSamplingRate", 60e6, 70e6)
+    line_interval_s = r.within(_INFO + "azimuthTimeInterval", 2.0e-3, 2.1e-3)
+    steering_deg_s = plausible.STEERING_DEG_S[subswath]
+    swath = Swath(
         product=product,
         member=member,
         platform=r.text("adsHeader/missionId"),
         subswath=subswath,
-        polarisation=r.text("adsHeader/polarisation"),
-        direction=r.text(general + "pass")[0].upper(),
+        polarisation=r.one_of("adsHeader/polarisation", "VV", "VH", "HH", "HV"),
+        direction=r.one_of(_GENERAL + "pass", "ASCENDING", "DESCENDING")[0],
         epoch=epoch,
-        wavelength_m=SPEED_OF_LIGHT_M_S / r.positive(general + "radarFrequency"),
-        range_rate_hz=r.positive(general + "rangeSamplingRate"),
-        range_start_s=r.number(info + "slantRangeTime"),
-        line_interval_s=r.positive(info + "azimuthTimeInterval"),
-        azimuth_spacing_m=r.positive(info + "azimuthPixelSpacing"),
-        steering_rad_s=float(np.radians(r.number(general + "azimuthSteeringRate"))),
-        prf_hz=r.positive(downlink + "prf"),
-        rank=int(r.number(downlink + "downlinkValues/rank")),
+        wavelength_m=SPEED_OF_LIGHT_M_S / r.within(_GENERAL + "radarFrequency", 5.35e9, 5.45e9),
+        range_rate_hz=range_rate_hz,
+        range_start_s=r.within(_INFO + "slantRangeTime", 5e-3, 7e-3 - samples / range_rate_hz),
+        line_interval_s=line_interval_s,
+        azimuth_spacing_m=r.within(_INFO + "azimuthPixelSpacing", 13.0, 15.0),
+        steering_rad_s=math.radians(
+            r.within(_GENERAL + "azimuthSteeringRate", 0.9 * steering_deg_s, 1.1 * steering_deg_s)
+        ),
+        prf_hz=r.within(downlink + "prf", 1000.0, 2500.0),
+        rank=r.whole(downlink + "downlinkValues/rank", 5, 15),
+        chirp_rate_hz_s=_read_chirp_rate(r, downlink + "downlinkValues/txPulseRampRate"),
         lines_per_burst=lines_per_burst,
-        samples=int(r.positive(info + "numberOfSamples")),
-        range_bandwidth_hz=r.positive(processing + "rangeProcessing/processingBandwidth"),
-        range_window=r.number(processing + "rangeProcessing/windowCoefficient"),
-        azimuth_bandwidth_hz=r.positive(processing + "azimuthProcessing/processingBandwidth"),
-        azimuth_window=r.number(processing + "azimuthProcessing/windowCoefficient"),
+        samples=samples,
+        range_bandwidth_hz=r.within(processing + "rangeProcessing/processingBandwidth", 20e6, range_rate_hz),
+        range_window=r.within(processing + "rangeProcessing/windowCoefficient", 0.5, 1.0),
+        azimuth_bandwidth_hz=r.within(processing + "azimuthProcessing/processingBandwidth", 200.0, 1 / line_interval_s),
+        azimuth_window=r.within(processing + "azimuthProcessing/windowCoefficient", 0.5, 1.0),
         orbit=_read_orbit(r),
         fm_rates=_read_fm_rates(r),
         doppler=_read_doppler(r),
-        bursts=_read_bursts(r, subswath, lines_per_burst, track),
+        bursts=_read_bursts(r, subswath, lines_per_burst, samples, track),
     )
+    _check(r, swath)
+    return swath
 
 
-def _read_subswath(r: _Reader) -> str:
-    subswath = r.text("adsHeader/swath")
-    if subswath not in MID_IW2_OFFSET_S:
-        raise r.bad("adsHeader/swath", f"needs IW1, IW2 or IW3, got {subswath!r}")
-    return subswath
+def _check(r: Elements, swath: Swath) -> None:
+    """Refuse values that cannot all be those of one swath."""
+    tau = swath.range_start_s + np.linspace(0.0, swath.samples, 9) / swath.range_rate_hz
+    echoes = tau[[0, -1]] * swath.prf_hz
+    if not swath.rank <= echoes[0] <= echoes[1] <= swath.rank + 1:
+        found = f"echoes arrive {echoes[0]:.2f} to {echoes[1]:.2f} pulses after their own, with {swath.rank} in the air"
+        raise r.bad("generalAnnotation/downlinkInformationList/downlinkInformation/downlinkValues/rank", found)
+    for path, entries, low, high in (
+        ("generalAnnotation/azimuthFmRateList/azimuthFmRate", swath.fm_rates, *plausible.FM_RATE_HZ_S),
+        ("dopplerCentroid/dcEstimateList/dcEstimate", swath.doppler, -swath.prf_hz / 2, swath.prf_hz / 2),
+    ):
+        fault = plausible.polynomial_fault(entries, tau, low, high)
+        fault = fault or plausible.reach_fault([e.azimuth_time_s for e in entries], map(swath.middle_s, swath.bursts))
+        if fault:
+            raise r.bad(path, fault)
+    if swath.bursts:
+        _check_bursts(r, swath)
 
 
-def _read_orbit(r: _Reader) -> Orbit:
+def _check_bursts(r: Elements, swath: Swath) -> None:
+    starts = [b.start_s for b in swath.bursts]
+    steps = [b - a for a, b in itertools.pairwise(starts)]
+    if not all(low <= step <= high for step in steps for low, high in [plausible.BURST_STEP_S]):
+        raise r.bad(f"{_BURST}/azimuthTime", f"bursts begin {', '.join(f'{s:.3f}' for s in steps)} s apart")
+    numbers = [b.id.number for b in swath.bursts]
+    if any((b - a) % BURSTS_PER_CYCLE != 1 for a, b in itertools.pairwise(numbers)):
+        raise r.bad(f"{_BURST}/burstId", f"numbers must follow one another, found or computed {numbers}")
+    lines = r.number(_INFO + "numberOfLines")
+    if lines != swath.lines_per_burst * len(starts):
+        found = f"has {len(starts)} bursts of {swath.lines_per_burst} lines, the image {lines:g} lines"
+        raise r.bad("swathTiming/burstList", found)
+    first, last = float(swath.orbit.time_s[0]), float(swath.orbit.time_s[-1])
+    if not any(first <= s <= last for s in starts):
+        found = (
+            f"orbit does not cover bursts: state vectors span {first:.1f} to {last:.1f} s of the day, the bursts "
+            f"begin at {starts[0]:.1f} to {starts[-1]:.1f} s"
+        )
+        raise r.bad("generalAnnotation/orbitList", found)
+
+
+def _read_chirp_rate(r: Elements, path: str) -> float | None:
+    """Rate of the transmitted chirp; only a correction that is off by default needs it."""
+    return r.within(path, 1e11, 1e13) if r.root.find(path) is not None else None
+
+
+def _read_orbit(r: Elements) -> Orbit:
     states = r.root.findall("generalAnnotation/orbitList/orbit")
-    if len(states) < 4:
-        raise r.bad("generalAnnotation/orbitList", f"needs at least 4 state vectors, found {len(states)}")
     vector = [[[r.number(f"{kind}/{axis}", s) for axis in "xyz"] for s in states] for kind in ("position", "velocity")]
     times = np.array([r.seconds("time", s) for s in states])
     order = np.argsort(times)
-    return Orbit(times[order], np.array(vector[0])[order], np.array(vector[1])[order], "annotation")
+    position, velocity = (np.reshape(v, (-1, 3))[order] for v in vector)
+    orbit = Orbit(times[order], position, velocity, "annotation")
+    fault = plausible.orbit_fault(orbit)
+    if fault:
+        raise r.bad("generalAnnotation/orbitList/orbit", fault)
+    return orbit
 
 
-def _read_fm_rates(r: _Reader) -> tuple[RangePolynomial, ...]:
+def _read_fm_rates(r: Elements) -> tuple[RangePolynomial, ...]:
     found = []
     for e in r.root.findall("generalAnnotation/azimuthFmRateList/azimuthFmRate"):
         if e.find("azimuthFmRatePolynomial") is not None:
-            coefficients = r.numbers("azimuthFmRatePolynomial", e)
+            coefficients = r.numbers("azimuthFmRatePolynomial", e, count=_POLYNOMIAL_TERMS)
         else:  # IPF 2.36 wrote three elements
             coefficients = np.array([r.number(name, e) for name in ("c0", "c1", "c2")])
-        found.append(RangePolynomial(r.seconds("azimuthTime", e), r.number("t0", e), coefficients))
+        found.append(RangePolynomial(r.seconds("azimuthTime", e), r.within("t0", *plausible.RANGE_S, e), coefficients))
     if not found:
         raise r.bad("generalAnnotation/azimuthFmRateList", "has no entries")
     return tuple(found)
 
 
-def _read_doppler(r: _Reader) -> tuple[RangePolynomial, ...]:
+def _read_doppler(r: Elements) -> tuple[RangePolynomial, ...]:
     method = r.root.findtext("imageAnnotation/processingInformation/dcMethod") or "Data Analysis"
     measured = "data analysis" in method.lower()
     found = []
     for e in r.root.findall("dopplerCentroid/dcEstimateList/dcEstimate"):
         doubtful = (e.findtext("dataDcRmsErrorAboveThreshold") or "").strip().lower() == "true"
         name = "dataDcPolynomial" if measured and not doubtful else "geometryDcPolynomial"
-        found.append(RangePolynomial(r.seconds("azimuthTime", e), r.number("t0", e), r.numbers(name, e)))
+        coefficients = r.numbers(name, e, count=_POLYNOMIAL_TERMS)
+        found.append(RangePolynomial(r.seconds("azimuthTime", e), r.within("t0", *plausible.RANGE_S, e), coefficients))
     if not found:
         raise r.bad("dopplerCentroid/dcEstimateList", "has no entries")
     return tuple(found)
 
 
-def _read_bursts(r: _Reader, subswath: str, lines: int, track: int) -> tuple[Burst, ...]:
-    elements = r.root.findall("swathTiming/burstList/burst")
+def _read_bursts(r: Elements, subswath: str, lines: int, samples: int, track: int) -> tuple[Burst, ...]:
+    elements = r.root.findall(_BURST)
     after_node = bool(elements) and r.number("azimuthAnxTime", elements[0]) > ORBIT_PERIOD_S
     bursts = []
     for index, e in enumerate(elements):
         start = r.seconds("azimuthTime", e)
-        annotated = (e.findtext("burstId") or "").strip()
-        number = (
-            int(annotated)
-            if annotated.isdigit()
-            else burst_number(
-                anx_s=r.number("azimuthAnxTime", e),
-                raw_delay_s=r.seconds("sensingTime", e) - start,
-                subswath=subswath,
-                track=track,
-                after_node=after_node,
-            )
-        )
+        number = _annotated_number(r, e)
+        if number is None:
+            delay = r.seconds("sensingTime", e) - start
+            if not plausible.RAW_DELAY_S[0] <= delay <= plausible.RAW_DELAY_S[1]:
+                raise r.bad(f"{_BURST}/sensingTime", f"lies {delay:.3f} s after the burst's azimuthTime")
+            anx = r.within("azimuthAnxTime", 0.0, 2 * ORBIT_PERIOD_S, e)
+            number = burst_number(anx_s=anx, raw_delay_s=delay, subswath=subswath, track=track, after_node=after_node)
         try:
             burst_id = BurstId(number, subswath)
         except ValueError as error:
-            raise r.bad("swathTiming/burstList/burst/burstId", str(error)) from None
-        bursts.append(Burst(burst_id, index, start, *_valid_samples(r, e, lines)))
+            raise r.bad(f"{_BURST}/burstId", str(error)) from None
+        bursts.append(Burst(burst_id, index, start, *_valid_samples(r, e, lines, samples)))
     return tuple(bursts)
 
 
-def _valid_samples(r: _Reader, burst: _Element, lines: int) -> tuple[int, int, int, int]:
+def _annotated_number(r: Elements, burst: _Element) -> int | None:
+    """ESA's number of a burst; None where the processor (IPF < 3.40) wrote none."""
+    text = (burst.findtext("burstId") or "").strip()
+    if text and not (text.isascii() and text.isdigit()):
+        raise r.bad(f"{_BURST}/burstId", f"needs a whole number, got {text!r}")
+    return int(text) if text else None
+
+
+def _valid_samples(r: Elements, burst: _Element, lines: int, samples: int) -> tuple[int, int, int, int]:
     """First and last sample that every valid line has, first and last valid line; no samples if no line is valid."""
-    first, last = r.numbers("firstValidSample", burst), r.numbers("lastValidSample", burst)
-    for name, found in (("firstValidSample", first), ("lastValidSample", last)):
-        if len(found) != lines:
-            raise r.bad(f"swathTiming/burstList/burst/{name}", f"needs {lines} numbers, found {len(found)}")
+    first, last = (r.numbers(name, burst, count=lines) for name in ("firstValidSample", "lastValidSample"))
     valid = np.flatnonzero(first >= 0)
     if len(valid) == 0:
         return 0, -1, 0, -1
+    if not ((first[valid] <= last[valid]) & (last[valid] < samples)).all():
+        found = f"valid lines need samples from firstValidSample on, below {samples}"
+        raise r.bad(f"{_BURST}/lastValidSample", found)
     return int(first[valid].max()), int(last[valid].min()), int(valid[0]), int(valid[-1])
 
 
 def read_geolocation_grid(body: bytes, *, product: str, member: str, epoch: datetime) -> GridPoints:
     """Read the geolocation grid of an annotation file: an independent solution to compare with, never used itself."""
-    r = _Reader(parse(body, product=product, member=member), product, member, epoch)
+    r = Elements(parse(body, product=product, member=member), product, member, epoch)
     points = r.root.findall("geolocationGrid/geolocationGridPointList/geolocationGridPoint")
 
     def column(name: str) -> Float64:

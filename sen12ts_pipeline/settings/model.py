@@ -99,6 +99,29 @@ class RuleSettings(Options):
         return Rules(**self.model_dump(), budget_bytes=round(budget_gb * BYTES_PER_GB))
 
 
+class RadarSettings(Options):
+    """Choices of the native engine; the defaults make the data set of the contract."""
+
+    esd: bool = Field(
+        default=False,
+        description="Whether a pair's azimuth misregistration is estimated in the overlaps of its bursts (enhanced "
+        "spectral diversity) and corrected where it is significant.",
+    )
+    doppler_range_shift: bool = Field(
+        default=False,
+        description="Whether samples are looked for where a chirp with Doppler is focused, up to 0.5 m off in range; "
+        "the sign is not settled on real data.",
+    )
+    fm_mismatch: bool = Field(
+        default=False,
+        description="Whether samples are looked for where focusing at another height than the target's puts them, up "
+        "to 2 m off in azimuth; the sign is not settled on real data.",
+    )
+    mask_margin_pixels: Whole = Field(
+        default=0, ge=0, le=10, description="Pixels of 10 m by which layover and shadow are grown in the radar mask."
+    )
+
+
 class Settings(Options):
     """Settings of the pipeline, the same for all areas."""
 
@@ -114,6 +137,10 @@ class Settings(Options):
         "PostgreSQL: `postgresql+psycopg://user:password@host/name`.",
     )
     engine: Literal["native"] = Field(default="native", description="What makes the radar layers.")
+    radar: RadarSettings = Field(
+        default_factory=RadarSettings,
+        description="Choices of the native engine; the defaults make the data set of the contract.",
+    )
     masker: Literal["scl"] = Field(
         default="scl", description="What tells cloud and cloud shadow: the product's own scene classification."
     )
@@ -150,6 +177,11 @@ class CatalogueSettings(Options):
         default="archive", description="A folder of Sentinel products, as SAFE folders or zips."
     )
     root: FilePath | None = Field(default=None, description="That folder; needed before anything can be made.")
+    orbits: FilePath | None = Field(
+        default=None,
+        description="Folder of orbit files (`.EOF`, `.EOF.zip`), precise or restituted; a slice that none of them "
+        "serves keeps the orbit of its own annotation.",
+    )
 
 
 class DemSettings(Options):
@@ -216,6 +248,7 @@ __all__ = [
     "CatalogueSettings",
     "DemSettings",
     "LabelSettings",
+    "RadarSettings",
     "RuleSettings",
     "Settings",
 ]

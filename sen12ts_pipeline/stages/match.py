@@ -140,11 +140,13 @@ def _scenes(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tupl
 
 
 def _read(one: Pass, services: Services) -> PlannedPass | None:
-    """A pass with its bursts, without the slices that cannot be read; None if none can."""
+    """A pass with its bursts, without the slices or orbit files that cannot be read; None if no slice can."""
     try:
         return PlannedPass(one, tuple(sorted(services.engine.bursts(one))))
     except BadProduct as error:
         services.quarantine(error)
+        if error.product in one.orbits:
+            return _read(one.with_annotated_orbit(), services)
         rest = tuple(s for s in one.slices if s.product != error.product)
         return _read(Pass(rest), services) if rest and len(rest) < len(one.slices) else None
 

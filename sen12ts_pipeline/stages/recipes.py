@@ -21,7 +21,7 @@ GENERATION = 1
 
 def terrain_recipe(tile: TileId, reference: Pass, services: Services) -> Recipe:
     """Terrain of a tile and track."""
-    inputs = {"tile": str(tile), "reference": list(reference.products), "engine": services.engine.identity.as_json()}
+    inputs = {"tile": str(tile), "reference": list(reference.inputs), "engine": services.engine.identity.as_json()}
     return Recipe("terrain", {**inputs, "generation": GENERATION})
 
 
@@ -29,8 +29,8 @@ def frame_recipe(tile: TileId, reference: Pass, later: Pass, earlier: Pass, serv
     """Frame of a tile, track and date."""
     inputs = {
         "terrain": terrain_recipe(tile, reference, services).digest,
-        "products": list(later.products),
-        "earlier": list(earlier.products),
+        "products": list(later.inputs),
+        "earlier": list(earlier.inputs),
     }
     return Recipe("frame", inputs)
 

@@ -27,6 +27,7 @@ RULES = {
     "dem_void": "no elevation",
     "no_burst": "no burst has valid samples",
     "common_band": "the passes of a pair share too little of the azimuth band",
+    "antenna_phase": "a pass was processed before IPF 2.43, with the antenna's phase in it",
     "bad_product": "a product is broken",
     "name_taken": "the name is taken",
 }

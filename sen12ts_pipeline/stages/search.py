@@ -83,14 +83,19 @@ def _usable(granules: Iterable[Granule], slices: Iterable[Slice]) -> Inventory:
 def keeping(before: Inventory, found: Inventory, broken: Collection[str]) -> Inventory:
     """What was found, without new processings of sound products that an earlier search found and that are still there.
 
-    So what a tile has already and what is made for it later come of the same products.
+    So what a tile has already and what is made for it later come of the same products and orbits.
     """
     here, names = products(found) - set(broken), products(before)
     scenes = {_scene(g) for g in before.granules if g.product in here}
     known = [s for s in before.slices if s.product in here]
+    as_before = {s.product: s for s in before.slices}
     return Inventory(
         tuple(g for g in found.granules if g.product in names or _scene(g) not in scenes),
-        tuple(s for s in found.slices if s.product in names or not any(same_slice(s, k) for k in known)),
+        tuple(
+            as_before.get(s.product, s)
+            for s in found.slices
+            if s.product in names or not any(same_slice(s, k) for k in known)
+        ),
     )
 
 

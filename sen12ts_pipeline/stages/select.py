@@ -129,6 +129,7 @@ class _Screen:
     def __init__(self, plan: Plan, planned: PlannedTile, clouds: _Clouds, services: Services) -> None:
         self._plan, self._planned, self._clouds, self._services = plan, planned, clouds, services
         self._terrain: dict[int, tuple[int, tuple[BurstId, ...]] | Rejected] = {}
+        self._pairs: dict[tuple[int, str, str], Rejected | None] = {}
 
     def apply(self, candidates: Iterable[Candidate], refusals: list[Refusal]) -> list[Screened]:
         kept = []
@@ -165,7 +166,22 @@ class _Screen:
             if missing:
                 detail = f"pass {visit.pass_id} lacks burst {', '.join(missing)}"
                 return Refusal.of(one, "missing_burst", detail, invalid_s1, invalid_s2)
+        for later, earlier in one.series.pairs:
+            fault = self._pair_fault(one, bursts, earlier.pass_id, later.pass_id)
+            if fault:
+                return Refusal.of(one, fault.rule, fault.detail, invalid_s1, invalid_s2)
         return Screened(one, invalid_s1, invalid_s2)
+
+    def _pair_fault(self, one: Candidate, bursts: tuple[BurstId, ...], earlier: str, later: str) -> Rejected | None:
+        if (one.track, earlier, later) not in self._pairs:
+            flights = self._plan.flight(earlier), self._plan.flight(later)
+            try:
+                self._services.engine.check_pair(one.tile.grid, bursts, *flights)
+                self._pairs[one.track, earlier, later] = None
+            except Rejected as refused:
+                detail = f"{earlier} and {later}: {refused.detail}"
+                self._pairs[one.track, earlier, later] = Rejected(refused.rule, refused.subject, detail)
+        return self._pairs[one.track, earlier, later]
 
     def _terrain_of(self, one: Candidate) -> tuple[int, tuple[BurstId, ...]] | Rejected:
         if one.track not in self._terrain:

@@ -73,6 +73,15 @@ class Artifacts:
         """JSON value of a recipe; KeyError if it is not there, or damaged and therefore not there any more."""
         return self._get(recipe, json.loads)
 
+    def remember(self, recipe: Recipe, compute: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON value
+        """JSON value of a recipe, computed and stored if it is not there."""
+        try:
+            return self.get_json(recipe)
+        except KeyError:
+            value = compute()
+            self.put_json(recipe, value)
+            return value
+
     def _put(self, recipe: Recipe, body: bytes, read: Callable[[bytes], object]) -> Put:
         key = _key(recipe)
         put = self.store.put_if_absent(key, body)

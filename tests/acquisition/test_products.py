@@ -9,9 +9,9 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sen12ts_pipeline.acquisition import products
-from sen12ts_pipeline.acquisition.products import FolderProduct, ZipProduct, open_product
-from sen12ts_pipeline.errors import BadProduct, Retryable
+from sen12ts_pipeline.acquisition import folders, names
+from sen12ts_pipeline.acquisition.products import FolderProduct, open_product
+from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 
 NAME = "S1A_IW_SLC__1SDV_20230108T135249_20230108T135316_046693_0598D3_BA76"
 REAL = Path(__file__).parents[1] / "data/sentinel1" / f"{NAME}.SAFE.zip"
@@ -30,7 +30,7 @@ def zip_of(tmp_path, files, name=f"{NAME}.SAFE.zip", method=zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(tmp_path / name, "w", method) as container:
         for member, body in files.items():
             container.writestr(member, body)
-    return ZipProduct(tmp_path / name)
+    return open_product(tmp_path / name)
 
 
 def rooted(files):
@@ -52,7 +52,7 @@ def test_a_product_has_a_name_members_and_contents(product):
 
 @pytest.mark.parametrize("member", ["annotation/b.xml", "annotation", "manifest.safe/x"])
 def test_a_missing_member_is_a_bad_product(product, member):
-    for ask in (product.read, product.gdal_path):
+    for ask in (product.read, product.gdal_path, lambda member: product.extent(member, 0, 1)):
         with pytest.raises(BadProduct) as caught:
             ask(member)
         assert (caught.value.product, caught.value.member) == (NAME, member)
@@ -60,7 +60,7 @@ def test_a_missing_member_is_a_bad_product(product, member):
 
 @pytest.mark.parametrize("member", ["../x", "annotation/../../x", "/etc/passwd", "C:/x", "a\\b", "", "."])
 def test_no_question_leaves_the_product(product, member):
-    for ask in (product.read, product.gdal_path):
+    for ask in (product.read, product.gdal_path, lambda member: product.extent(member, 0, 1)):
         with pytest.raises(BadProduct):
             ask(member)
 
@@ -112,7 +112,7 @@ def test_files_beside_the_root_are_not_of_the_product(tmp_path):
 
 @pytest.mark.parametrize("ending", [".SAFE.zip", ".zip", ".safe.ZIP"])
 def test_the_name_is_without_endings(tmp_path, ending):
-    assert ZipProduct(tmp_path / f"{NAME}{ending}").product == NAME
+    assert open_product(tmp_path / f"{NAME}{ending}").product == NAME
     assert FolderProduct(tmp_path / f"{NAME}.SAFE").product == NAME
 
 
@@ -149,29 +149,30 @@ def test_a_real_zip_packed_by_lzma_is_read():
 
 @pytest.mark.parametrize("spoil", [lambda b: b[:200], lambda b: b"", lambda b: b[:60] + bytes(40) + b[100:]])
 def test_a_damaged_zip_is_a_bad_product(tmp_path, spoil):
-    product = zip_of(tmp_path, rooted({"manifest.safe": bytes(range(256)) * 4}))
-    product.path.write_bytes(spoil(product.path.read_bytes()))
+    product = zip_of(tmp_path, rooted({"manifest.safe": bytes(range(256)) * 4}), "a.zip")
+    (tmp_path / "a.zip").write_bytes(spoil((tmp_path / "a.zip").read_bytes()))
     with pytest.raises(BadProduct):
         product.read("manifest.safe")
 
 
 def test_an_encrypted_member_is_a_bad_product(tmp_path):
-    product = zip_of(tmp_path, rooted(FILES), method=zipfile.ZIP_STORED)
-    body = bytearray(product.path.read_bytes())
+    product = zip_of(tmp_path, rooted(FILES), "a.zip", method=zipfile.ZIP_STORED)
+    body = bytearray((tmp_path / "a.zip").read_bytes())
     body[6] |= 1  # local header
     body[body.index(b"PK\x01\x02") + 8] |= 1  # central directory
-    product.path.write_bytes(bytes(body))
-    with pytest.raises(BadProduct, match="cannot be unpacked"):
-        product.read("manifest.safe")
+    (tmp_path / "a.zip").write_bytes(bytes(body))
+    for ask in (product.read, lambda member: product.extent(member, 0, 4)):
+        with pytest.raises(BadProduct, match="cannot be unpacked"):
+            ask("manifest.safe")
 
 
 def test_a_member_too_large_to_be_metadata_is_not_read_whole(product, monkeypatch):
-    monkeypatch.setattr(products, "READ_LIMIT_BYTES", 3)
+    monkeypatch.setattr(names, "READ_LIMIT_BYTES", 3)
     with pytest.raises(BadProduct, match="at most 3 bytes"):
         product.read("manifest.safe")
 
 
-@pytest.mark.parametrize("kind", [FolderProduct, ZipProduct])
+@pytest.mark.parametrize("kind", [FolderProduct, open_product])
 def test_a_product_that_went_away_is_bad(tmp_path, kind):
     with pytest.raises(BadProduct, match="not there any more"):
         kind(tmp_path / "gone").members()
@@ -183,7 +184,7 @@ def test_a_fault_of_the_disk_may_pass(tmp_path, monkeypatch):
     def fail(path):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(products.Path, "read_bytes", fail)
+    monkeypatch.setattr(folders.Path, "read_bytes", fail)
     with pytest.raises(Retryable, match="Input/output error"):
         product.read("manifest.safe")
 

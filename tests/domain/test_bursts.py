@@ -145,3 +145,11 @@ def number_of(row, after_node=None):
 
 def burst_of(row):
     return BurstId(int(row["burstId"]), row["swath"])
+
+
+def test_neighbours_are_those_of_the_subswath_and_the_cycle_closes():
+    one = BurstId(151199, "IW2")
+    assert (one.before, one.after) == (BurstId(151198, "IW2"), BurstId(151200, "IW2"))
+    assert one.after.before == one.before.after == one
+    assert BurstId(BURSTS_PER_CYCLE, "IW1").after == BurstId(1, "IW1")
+    assert BurstId(1, "IW1").before == BurstId(BURSTS_PER_CYCLE, "IW1")

@@ -110,3 +110,32 @@ def test_only_slices_with_vv_and_vh_qualify(polarisations, dual):
 def test_the_date_of_a_visit_is_utc_at_the_tile():
     assert a_visit(utc("2020-02-29T23:59:59.9")).date == date(2020, 2, 29)
     assert a_visit(utc("2020-03-01T00:00:00.1")).date == date(2020, 3, 1)
+
+
+class TestOrbitFiles:
+    def test_are_inputs_beside_the_products(self):
+        first, second = (a_slice(later(25 * n), product=f"S1A_{n}", orbit="POEORB") for n in range(2))
+        one = Pass((first, second))
+        assert one.orbits == ("POEORB",)
+        assert one.inputs == ("S1A_0", "S1A_1", "POEORB")
+
+    def test_are_not_mixed_with_annotated_orbits(self):
+        one = Pass((a_slice(orbit="POEORB"), a_slice(later(25))))
+        assert one.orbits == ()
+        assert one.inputs == one.products
+
+    def test_can_be_done_without(self):
+        one = Pass((a_slice(orbit="POEORB"),))
+        assert one.with_annotated_orbit() == Pass((a_slice(),))
+
+
+class TestKnownFaults:
+    def test_sentinel_1b_had_a_wrong_clock_for_two_days_of_2016(self):
+        bad = a_slice(utc("2016-10-12T15:03:57"), platform="S1B")
+        assert "7 km" in bad.known_fault
+        for start, platform in (("2016-10-12T15:03:57", "S1A"), ("2016-10-11T23:59", "S1B"), ("2016-10-14", "S1B")):
+            assert a_slice(utc(start), platform=platform).known_fault == ""
+
+    def test_the_antennas_phase_is_in_what_was_processed_before_ipf_2_43(self):
+        kept = {ipf: a_slice(ipf=ipf).keeps_antenna_phase for ipf in ((2, 36), (2, 42), (2, 43), (3, 61), (0, 0))}
+        assert kept == {(2, 36): True, (2, 42): True, (2, 43): False, (3, 61): False, (0, 0): False}

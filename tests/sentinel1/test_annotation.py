@@ -12,11 +12,11 @@ from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.sar.native.geometry import solve
 from sen12ts_pipeline.sentinel1.annotation import (
     SPEED_OF_LIGHT_M_S,
-    parse_time,
     pass_epoch,
     read_geolocation_grid,
     read_swath,
 )
+from sen12ts_pipeline.sentinel1.elements import parse_time
 from tests.sentinel1.annotations import DATA, TRACKS, body_of, edited, epoch_of, swath_of
 
 EVERY = [
@@ -186,7 +186,9 @@ class TestValidSamples:
         assert burst.last_line < burst.first_line
 
     def test_may_begin_at_sample_zero(self):
-        swath = swath_of("26ED", "IW3", (rb"(<firstValidSample[^>]*>)[^<]*", rb"\g<1>" + b"0 " * 1519))
+        first = (rb"(<firstValidSample[^>]*>)[^<]*", rb"\g<1>" + b"0 " * 1519)
+        last = (rb"(<lastValidSample[^>]*>)[^<]*", rb"\g<1>" + b"20000 " * 1519)
+        swath = swath_of("26ED", "IW3", first, last)
         assert (swath.bursts[0].first_valid, swath.bursts[0].first_line) == (0, 0)
 
 

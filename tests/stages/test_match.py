@@ -91,3 +91,17 @@ def test_a_fault_of_something_else_ends_the_reading():
             raise BadProduct("an orbit file", "", "broken")
 
     assert match._read(a_pass(0, NORTH, SOUTH), Elsewhere(set())) is None
+
+
+def test_a_pass_whose_orbit_file_is_broken_keeps_its_annotated_orbit():
+    one = Pass(tuple(dataclasses.replace(s, orbit="POEORB") for s in a_pass(0, NORTH, SOUTH).slices))
+
+    class BadOrbit(Shelf):
+        def bursts(self, one):
+            if one.orbits:
+                raise BadProduct(one.orbits[0], "", "broken")
+            return super().bursts(one)
+
+    shelf = BadOrbit(set())
+    assert match._read(one, shelf) == PlannedPass(one.with_annotated_orbit(), (BURST,))
+    assert shelf.found == ["POEORB"]

@@ -201,3 +201,10 @@ def test_every_document_is_json_for_people(tiny, tmp_path):
         *("generation", "inventory", "plan", "selection"),
         "075",
     }
+
+
+def test_a_slice_keeps_the_orbit_with_which_it_was_found_first():
+    before = Inventory((), (a_slice(orbit="RESORB"),))
+    late = a_slice(NOON + timedelta(seconds=25), product="S1A_next_slice", orbit="POEORB")
+    found = Inventory((), (a_slice(orbit="POEORB"), late))
+    assert search.keeping(before, found, ()) == Inventory((), (a_slice(orbit="RESORB"), late))

@@ -6,6 +6,7 @@ import re
 from sen12ts_pipeline.domain.rules import TRIPLET_BYTES
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.domain.selection import tile_order
+from sen12ts_pipeline.errors import Rejected
 from sen12ts_pipeline.ports import CandidateState
 from sen12ts_pipeline.stages import assemble, report, select
 from sen12ts_pipeline.stages.documents import SELECTION
@@ -142,3 +143,33 @@ def test_the_screen_and_the_selection_are_the_same_with_several_workers(tall, tm
     one, *_ = selected(tall, tmp_path / "1", workers=1)
     four, *_ = selected(tall, tmp_path / "4", workers=4)
     assert dataclasses.astuple(one) == dataclasses.astuple(four)
+
+
+class Choosy:
+    """An engine that refuses every pair with one pass, and counts what it is asked."""
+
+    def __init__(self, engine, unwanted):
+        self.engine, self.unwanted, self.asked = engine, unwanted, []
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+    def check_pair(self, grid, bursts, earlier, later):
+        self.asked.append((grid, earlier.id, later.id))
+        self.engine.check_pair(grid, bursts, earlier, later)
+        if self.unwanted in (earlier.id, later.id):
+            raise Rejected("common_band", "", "too little in common")
+
+
+def test_a_pair_that_is_worth_nothing_is_refused_before_a_sample_is_read(tall, tmp_path):
+    plain, services, _ = selected(tall, tmp_path / "plain")
+    newest = max(v.pass_id for t in plain.tiles for s in t.candidates for v in s.candidate.series.visits)
+    engine = Choosy(services.engine, newest)
+    selection, _, _ = selected(tall, tmp_path / "store", changes={"engine": engine})
+    kept = [s.candidate for t in selection.tiles for s in t.candidates]
+    assert kept
+    assert all(newest not in {v.pass_id for v in one.series.visits} for one in kept)
+    refused = [r for r in selection.refusals if r.rule == "common_band"]
+    assert refused
+    assert all(newest in r.detail and "too little" in r.detail for r in refused)
+    assert len(engine.asked) == len(set(engine.asked))  # once a tile and pair

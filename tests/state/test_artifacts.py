@@ -140,3 +140,15 @@ def test_no_flipped_bit_gives_other_arrays(at, bit):
     assert notes == NOTES
     for name in set(arrays) & set(ARRAYS):
         np.testing.assert_array_equal(arrays[name], ARRAYS[name])
+
+
+def test_what_was_computed_once_is_remembered(tmp_path):
+    artifacts, asked = Artifacts(FolderStore(tmp_path)), []
+
+    def compute():
+        asked.append(1)
+        return {"seconds": 1.25e-6}
+
+    recipe = Recipe("misregistration", {"burst": "000001_iw1"})
+    assert [artifacts.remember(recipe, compute) for _ in range(3)] == [{"seconds": 1.25e-6}] * 3
+    assert len(asked) == 1

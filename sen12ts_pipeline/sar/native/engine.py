@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import Grid, TileId
 from sen12ts_pipeline.domain.passes import Pass
+from sen12ts_pipeline.domain.recipe import Recipe
 from sen12ts_pipeline.errors import BadProduct, Rejected
-from sen12ts_pipeline.ports import EngineIdentity, Float32, Frame, FrameJob, Sighting, Source, Terrain
+from sen12ts_pipeline.ports import (
+    NO_ORBIT_FILES,
+    EngineIdentity,
+    Float32,
+    Frame,
+    FrameJob,
+    OrbitFiles,
+    Sighting,
+    Source,
+    Terrain,
+)
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.backscatter import gamma0_db
 from sen12ts_pipeline.sar.native.image import Image, make_image
 from sen12ts_pipeline.sar.native.interferogram import KERNEL_WAVELENGTH_M, estimate
 from sen12ts_pipeline.sar.native.lattice import EASTING_STEP_M
+from sen12ts_pipeline.sar.native.misregistration import Delay, combined, delay_in_overlap
 from sen12ts_pipeline.sar.native.pair import SMALLEST_COMMON_BAND, describe_pair
-from sen12ts_pipeline.sar.native.scene import OpenPass, open_pass
-from sen12ts_pipeline.sar.native.surface import Surface
+from sen12ts_pipeline.sar.native.scene import OpenPass, Sampling, open_pass
+from sen12ts_pipeline.sar.native.surface import Surface, centre_height
 from sen12ts_pipeline.sar.native.terrain import (
     EDGE_MARGIN_LINES,
     EDGE_MARGIN_SAMPLES,
@@ -32,8 +45,42 @@ from sen12ts_pipeline.sar.native.terrain import (
 )
 from sen12ts_pipeline.terrain.dem import Dem
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever a change alters output bytes."""
+
+Remember = Callable[[Recipe, Callable[[], Mapping[str, Any]]], Mapping[str, Any]]
+"""Gives what was computed under a recipe before, else computes it and keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Choices that alter the layers; the defaults are the data set's.
+
+    Attributes
+    ----------
+    esd : bool
+        Whether the azimuth misregistration of a pair is estimated in burst overlaps and corrected.
+    doppler_range_shift, fm_mismatch : bool
+        Timing corrections of `scene.Sampling`.
+    mask_margin_pixels : int
+        Pixels by which layover and shadow are grown.
+    """
+
+    esd: bool = False
+    doppler_range_shift: bool = False
+    fm_mismatch: bool = False
+    mask_margin_pixels: int = 0
+
+
+DEFAULTS = Options()
+
+NOWHERE_LATE: Mapping[BurstId, float] = {}
+
+T = TypeVar("T")
+
+
+def _compute(_recipe: Recipe, compute: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    return compute()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,18 +93,29 @@ class NativeEngine:
         Opens products.
     dem : Dem
         Heights.
+    orbits : OrbitFiles
+        Content of the orbit files that passes name.
+    options : Options
+        Choices that alter the layers.
+    remember : Remember
+        Keeps what all grids of a pair share: misregistration.
     """
 
     source: Source
     dem: Dem
+    orbits: OrbitFiles = NO_ORBIT_FILES
+    options: Options = DEFAULTS
+    remember: Remember = _compute
     _open: Any = field(init=False, repr=False)
+    _overlap: Any = field(init=False, repr=False)
     _centre_cache: dict[tuple[TileId, ...], Any] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_open", functools.lru_cache(maxsize=64)(self._read_pass))
+        object.__setattr__(self, "_overlap", functools.lru_cache(maxsize=1024)(self._delay_in_overlap))
 
     def _read_pass(self, one: Pass) -> OpenPass:
-        return open_pass(one, self.source)
+        return open_pass(one, self.source, self.orbits)
 
     @property
     def identity(self) -> EngineIdentity:
@@ -73,6 +131,7 @@ class NativeEngine:
                 "facet_split": FACET_SPLIT,
                 "smallest_common_band": SMALLEST_COMMON_BAND,
                 "dem": self.dem.identity,
+                **asdict(self.options),
             },
         )
 
@@ -102,20 +161,22 @@ class NativeEngine:
         """Earth-fixed centres (n, 3) of tiles of one zone, at height 0 where the DEM is void."""
         centres = self._centre_cache.get(tiles)
         if centres is None:
-            heights = np.array([self._centre_height(t.grid) for t in tiles])
+            heights = np.array([centre_height(t.grid, self.dem) for t in tiles])
             easting, northing = (np.array(x) for x in zip(*(t.grid.centre for t in tiles), strict=True))
             centres = geometry.earth_fixed(tiles[0].epsg, easting, northing, heights)
             self._centre_cache[tiles] = centres
         return centres
 
-    def _centre_height(self, grid: Grid) -> float:
-        easting, northing = grid.centre
-        window = self.dem.window(grid.epsg, (easting - 5, northing - 5, easting + 5, northing + 5))
-        return float(np.nan_to_num(window.lattice(np.array([easting]), np.array([northing]))[0, 0]))
-
     def terrain(self, grid: Grid, reference: Pass) -> Terrain:
         """Terrain layers of a grid as the reference pass sees it; no sample is read."""
-        return make_terrain(grid, self.opened(reference), self.dem)
+        return make_terrain(grid, self.opened(reference), self.dem, self.options.mask_margin_pixels)
+
+    def check_pair(self, grid: Grid, bursts: tuple[BurstId, ...], earlier: Pass, later: Pass) -> None:
+        """Refuse two passes whose interferogram would be worth nothing, before a sample is read; Rejected."""
+        self._pair(grid, bursts, earlier, later)
+
+    def _pair(self, grid: Grid, bursts: tuple[BurstId, ...], earlier: Pass, later: Pass) -> dict[str, float]:
+        return describe_pair(grid, centre_height(grid, self.dem), self.opened(earlier), self.opened(later), bursts)
 
     def frames(self, job: FrameJob) -> Iterator[Frame | Exception]:
         """Frames of every grid and pass of the chain but the first, grid by grid."""
@@ -124,29 +185,49 @@ class NativeEngine:
 
     def _frames_of(self, terrain: Terrain, chain: tuple[Pass, ...]) -> Iterator[Frame | Exception]:
         surface = Surface.of(terrain.grid, self.dem)
-        earlier: Image | Exception | None = None
-        for position, one in enumerate(chain):
-            pols = ("VH", "VV") if position else ()
-            try:
-                image: Image | Exception = make_image(terrain, self.opened(one), surface, pols, "VV")
-            except (BadProduct, Rejected) as error:
-                image = error
-            if earlier is not None:
-                yield self._frame(terrain, chain[position - 1], one, earlier, image)
-            earlier = image
+        before = _attempt(self._image, terrain, surface, chain[0], (), NOWHERE_LATE)
+        for first, second in itertools.pairwise(chain):
+            late = _attempt(self._late, first, second, terrain.bursts)
+            if isinstance(late, Exception):
+                yield late
+                moved = True
+            else:
+                image = _attempt(self._image, terrain, surface, second, ("VH", "VV"), late)
+                yield self._frame(terrain, (first, second), before, image, late)
+                moved = any(late.values())
+            # As the earlier one of the next pair, a pass is sampled where its annotation says.
+            before = _attempt(self._image, terrain, surface, second, (), NOWHERE_LATE) if moved else image
+
+    def _image(
+        self,
+        terrain: Terrain,
+        surface: Surface,
+        one: Pass,
+        polarisations: tuple[str, ...],
+        late: Mapping[BurstId, float],
+        flat: str = "VV",
+    ) -> Image:
+        def sampling(burst: BurstId) -> Sampling:
+            return Sampling(self.options.doppler_range_shift, self.options.fm_mismatch, late.get(burst, 0.0))
+
+        opened = self.opened(one)
+        return make_image(terrain.bursts, terrain.choice, opened, surface, polarisations, flat, sampling)
 
     def _frame(
-        self, terrain: Terrain, first: Pass, second: Pass, earlier: Image | Exception, later: Image | Exception
+        self,
+        terrain: Terrain,
+        passes: tuple[Pass, Pass],
+        earlier: Image | Exception,
+        later: Image | Exception,
+        late: Mapping[BurstId, float],
     ) -> Frame | Exception:
         if isinstance(later, Exception):
             return later
         if isinstance(earlier, Exception):
             return earlier
-        grid = terrain.grid
+        first, second = passes
         try:
-            pair = describe_pair(
-                grid, self._centre_height(grid), self.opened(first), self.opened(second), terrain.bursts
-            )
+            pair = self._pair(terrain.grid, terrain.bursts, first, second)
         except Rejected as error:
             return error
         coherence, phase = estimate(earlier.flat, later.flat)
@@ -155,21 +236,58 @@ class NativeEngine:
         notes = {
             "products": list(second.products),
             "earlier_products": list(first.products),
+            "orbits": [self._orbit_note(one) for one in passes],
             "floored_pixels": {"vh": vh_floored, "vv": vv_floored},
+            "effective_looks": terrain.notes["effective_looks"],
+            "coherence_floor": terrain.notes["coherence_floor"],
             **pair,
         }
-        return Frame(grid, second.id, first.id, vh, vv, coherence, phase, notes)
+        if self.options.esd:
+            notes["late_s"] = {str(burst): seconds for burst, seconds in late.items()}
+        return Frame(terrain.grid, second.id, first.id, vh, vv, coherence, phase, notes)
+
+    def _orbit_note(self, one: Pass) -> dict[str, Any]:
+        return {"kind": self.opened(one).orbit.kind, "files": list(one.orbits)}
+
+    def _late(self, earlier: Pass, later: Pass, bursts: tuple[BurstId, ...]) -> dict[BurstId, float]:
+        """By how much the later pass's bursts lie late, seconds; nothing unless it is asked for."""
+        if not self.options.esd:
+            return {}
+        return {burst: combined(self._delays(earlier, later, burst)) for burst in bursts}
+
+    def _delays(self, earlier: Pass, later: Pass, burst: BurstId) -> list[Delay]:
+        """Delays in the overlaps with the burst before and the one after, where both passes have these."""
+        both = self.bursts(earlier) & self.bursts(later)
+        pairs = ((burst.before, burst), (burst, burst.after))
+        return [self._overlap(earlier, later, first) for first, second in pairs if {first, second} <= both]
+
+    def _delay_in_overlap(self, earlier: Pass, later: Pass, burst: BurstId) -> Delay:
+        def compute() -> dict[str, float]:
+            delay = delay_in_overlap(self.opened(earlier), self.opened(later), burst, self.dem)
+            return {"seconds": delay.seconds, "spread_s": delay.spread_s}
+
+        inputs = {"burst": str(burst), "earlier": list(earlier.inputs), "later": list(later.inputs)}
+        kept = self.remember(Recipe("misregistration", {**inputs, "engine": self.identity.as_json()}), compute)
+        return Delay(kept["seconds"], kept["spread_s"])
 
     def backscatter(self, terrain: Terrain, one: Pass) -> dict[str, np.ndarray[Any, Any]]:
         """gamma0 (dB) by polarisation of one pass, for those who want no interferogram."""
         surface = Surface.of(terrain.grid, self.dem)
-        image = make_image(terrain, self.opened(one), surface, ("VH", "VV"), "")
+        image = self._image(terrain, surface, one, ("VH", "VV"), NOWHERE_LATE, flat="")
         return {p: gamma0_db(image.power[p], image.noise[p], terrain.factor)[0] for p in ("VH", "VV")}
 
     def interferogram(self, terrain: Terrain, earlier: Pass, later: Pass, polarisation: str) -> tuple[Float32, Float32]:
-        """Coherence and phase of two passes on 20 m cells, for those who want no frame."""
+        """Coherence and phase of two passes on 20 m cells, for those who want no frame; Rejected, `check_pair`."""
+        self.check_pair(terrain.grid, terrain.bursts, earlier, later)
         surface = Surface.of(terrain.grid, self.dem)
-        first, second = (
-            make_image(terrain, self.opened(one), surface, (), polarisation).flat for one in (earlier, later)
-        )
-        return estimate(first, second)
+        first = self._image(terrain, surface, earlier, (), NOWHERE_LATE, polarisation)
+        second = self._image(terrain, surface, later, (), self._late(earlier, later, terrain.bursts), polarisation)
+        return estimate(first.flat, second.flat)
+
+
+def _attempt(make: Callable[..., T], *arguments: Any) -> T | Exception:  # noqa: ANN401 - those of `make`
+    """What is made, or the fault of the data that stands in its place."""
+    try:
+        return make(*arguments)
+    except (BadProduct, Rejected) as error:
+        return error

@@ -19,6 +19,9 @@ from sen12ts_pipeline.sentinel1.orbit import LOCAL_HALF_S, LocalOrbit, Orbit
 
 Float64 = npt.NDArray[np.float64]
 
+SEMI_MAJOR_M, SEMI_MINOR_M = 6_378_137.0, 6_356_752.314245
+"""Of the WGS 84 ellipsoid."""
+
 _NODES = 7
 _HEIGHT_MARGIN_M = 10.0
 _TOLERANCE_S = 1e-6
@@ -79,37 +82,98 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Geometry:
-    """Polynomials of one box and orbit; times in seconds from the pass's epoch."""
+class Sight:
+    """What one orbit sees of the nodes of a box: the exact solution.
+
+    Attributes
+    ----------
+    ground : Ground
+        The nodes.
+    time_s, range_m : float64 (343,)
+        Zero-Doppler time from the pass's epoch, and slant range.
+    state : tuple of float64 (343, 3)
+        The satellite's position, velocity and acceleration at these times.
+    """
+
+    ground: Ground
+    time_s: Float64
+    range_m: Float64
+    state: tuple[Float64, Float64, Float64]
+
+    @property
+    def look(self) -> Float64:
+        """Earth-fixed unit vectors (343, 3) from satellite to ground."""
+        return np.asarray((self.ground.points - self.state[0]) / self.range_m[:, None])
+
+    def fm_rate(self, wavelength_m: float) -> Float64:
+        """Azimuth FM rate of targets at the nodes (Hz/s), ``-2 (V V - (P - S) A) / (lambda R)``."""
+        _, velocity, acceleration = self.state
+        speed = (velocity * velocity).sum(1) - (self.look * acceleration).sum(1) * self.range_m
+        return np.asarray(-2.0 * speed / (wavelength_m * self.range_m))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """Polynomials of some quantities over one box.
+
+    Attributes
+    ----------
+    box : Box
+        Where they hold.
+    middle : float64 (k,)
+        Means of the quantities, from which the polynomials count.
+    coefficients : float64 (k, 35)
+        Of the terms of `kernels.polynomial`.
+    """
 
     box: Box
-    middle_s: float
-    middle_m: float
-    time: Float64
-    range: Float64
-    look: Float64
-    nadir: Float64
+    middle: Float64
+    coefficients: Float64
+
+    @classmethod
+    def through(cls, box: Box, values: Float64) -> Field:
+        """Field of the values (k, 343) at the nodes of a box."""
+        middle = values.mean(axis=1)
+        coefficients = np.empty((len(values), polynomial.TERMS))
+        polynomial.weighted_sums(values - middle[:, None], _inverse(), coefficients)
+        return cls(box, middle, coefficients)
+
+    def on_lattice(self, easting: Float64, northing: Float64, height: Float64) -> Float64:
+        """Values (k, rows, cols) over the lattice of easting (cols,), northing (rows,), with heights (rows, cols)."""
+        x, y, z = self.box.unit(easting, northing, height)
+        out = np.empty((len(self.middle), *height.shape))
+        coefficients = self.coefficients.copy()
+        coefficients[:, 0] += self.middle
+        polynomial.on_lattice(coefficients, x, y, z, out)
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Geometry:
+    """Polynomials of one box and orbit; times in seconds from the pass's epoch.
+
+    Attributes
+    ----------
+    time_and_range, look, nadir : Field
+        Two quantities, three, and one.
+    """
+
+    time_and_range: Field
+    look: Field
+    nadir: Field
 
     def time_range(self, easting: Float64, northing: Float64, height: Float64) -> tuple[Float64, Float64]:
         """Zero-Doppler time (s) and slant range (m) over the lattice of easting (cols,), northing (rows,)."""
-        return (
-            self._lattice(self.time, easting, northing, height) + self.middle_s,
-            self._lattice(self.range, easting, northing, height) + self.middle_m,
-        )
+        time, distance = self.time_and_range.on_lattice(easting, northing, height)
+        return time, distance
 
     def look_vector(self, easting: Float64, northing: Float64, height: Float64) -> Float64:
         """Unit vector from satellite to ground in (grid east, grid north, up), (3, rows, cols)."""
-        return np.stack([self._lattice(c, easting, northing, height) for c in self.look])
+        return self.look.on_lattice(easting, northing, height)
 
     def nadir_angle(self, easting: Float64, northing: Float64, height: Float64) -> Float64:
         """Angle at the satellite between the direction to the Earth's centre and the point, radians."""
-        return self._lattice(self.nadir, easting, northing, height)
-
-    def _lattice(self, c: Float64, easting: Float64, northing: Float64, height: Float64) -> Float64:
-        x, y, z = self.box.unit(easting, northing, height)
-        out = np.empty(height.shape)
-        polynomial.on_lattice(c, x, y, z, out)
-        return out
+        return np.asarray(self.nadir.on_lattice(easting, northing, height)[0])
 
     def at(self, easting: float, northing: float, height: float) -> tuple[float, float]:
         """Time (s) and range (m) of one point."""
@@ -166,6 +230,30 @@ def solve_far(points: Float64, orbit: Orbit) -> tuple[Float64, Float64]:
     return time, distance
 
 
+def locate(orbit: LocalOrbit, time_s: Float64, range_m: Float64, height_m: Float64) -> Float64:
+    """Earth-fixed points (n, 3) at zero-Doppler times, slant ranges and heights, to the right of the orbit.
+
+    Newton's method on ``(P - S) . V = 0``, ``|P - S| = R`` and the ellipsoid raised by the height, from the point on a
+    sphere; good to a millimetre.
+    """
+    position, velocity, _ = orbit.state(time_s)
+    radius, speed = (np.sqrt((v * v).sum(1)) for v in (position, velocity))
+    down, ahead = -position / radius[:, None], velocity / speed[:, None]
+    right = np.cross(down, ahead)
+    axes = np.stack([SEMI_MAJOR_M + height_m, SEMI_MAJOR_M + height_m, SEMI_MINOR_M + height_m], 1)
+    cosine = (radius**2 + range_m**2 - axes[:, 0] ** 2) / (2 * radius * range_m)
+    look = cosine[:, None] * down + np.sqrt(1 - cosine**2)[:, None] * right
+    point = position + range_m[:, None] * look
+    for _ in range(6):
+        away = point - position
+        misfit = np.stack(
+            [(away * ahead).sum(1), ((away**2).sum(1) - range_m**2) / 2, (((point / axes) ** 2).sum(1) - 1) / 2], 1
+        )
+        slopes = np.stack([ahead, away, point / axes**2], 1)
+        point = point - np.linalg.solve(slopes, misfit[..., None])[..., 0]
+    return np.asarray(point)
+
+
 def localise(orbit: Orbit, point: Float64) -> LocalOrbit:
     """Local orbit that covers the zero-Doppler time of an Earth-fixed point (3,) and seconds around it.
 
@@ -187,21 +275,26 @@ def _on_raster(orbit: Orbit, step: int) -> LocalOrbit:
     return orbit.local(step * _RASTER_S)
 
 
+def sight(ground: Ground, orbit: Orbit) -> Sight:
+    """Exact solution of an orbit at the nodes of a box."""
+    local = localise(orbit, ground.points[len(ground.points) // 2])
+    time, distance = solve(ground.points, local)
+    return Sight(ground, time, distance, local.state(time))
+
+
 def fit(ground: Ground, orbit: Orbit) -> Geometry:
     """Polynomials of a box for one orbit."""
-    middle = ground.points[len(ground.points) // 2]
-    local = localise(orbit, middle)
-    time, distance = solve(ground.points, local)
-    position = local.state(time)[0]
-    look = (ground.points - position) / distance[:, None]
-    down = -position / np.linalg.norm(position, axis=1)[:, None]
-    nadir = np.arctan2(np.linalg.norm(np.cross(down, look), axis=1), (down * look).sum(1))
-    in_map = np.einsum("nij,nj->ni", ground.axes, look)
-    middle_s, middle_m = float(time.mean()), float(distance.mean())
-    values = np.stack([time - middle_s, distance - middle_m, *in_map.T, nadir])
-    c = np.empty((len(values), polynomial.TERMS))
-    polynomial.weighted_sums(values, _inverse(), c)
-    return Geometry(ground.box, middle_s, middle_m, c[0], c[1], c[2:5], c[5])
+    seen, box = sight(ground, orbit), ground.box
+    look, position = seen.look, seen.state[0]
+    down = -position / np.sqrt((position * position).sum(1))[:, None]
+    across = np.cross(down, look)
+    nadir = np.arctan2(np.sqrt((across * across).sum(1)), (down * look).sum(1))
+    in_map = (ground.axes * look[:, None, :]).sum(2)
+    return Geometry(
+        Field.through(box, np.stack([seen.time_s, seen.range_m])),
+        Field.through(box, np.ascontiguousarray(in_map.T)),
+        Field.through(box, nadir[None]),
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -219,6 +312,12 @@ def _inverse() -> Float64:
     weights = np.empty((polynomial.TERMS, _NODES**3))
     polynomial.pseudo_inverse(np.stack(terms, 1), weights)
     return weights
+
+
+def longitude_latitude(points: Float64) -> tuple[Float64, Float64]:
+    """Degrees, of Earth-fixed points (n, 3)."""
+    lon, lat, _ = _to_earth_fixed().transform(points[:, 0], points[:, 1], points[:, 2], direction="INVERSE")
+    return np.asarray(lon), np.asarray(lat)
 
 
 @functools.lru_cache(maxsize=1)

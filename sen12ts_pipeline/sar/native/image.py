@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sen12ts_pipeline.ports import Float32, Terrain, UInt8
+from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.ports import Float32, UInt8
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.kernels import resample
 from sen12ts_pipeline.sar.native.measurement import Part, read_part
-from sen12ts_pipeline.sar.native.scene import OpenPass, PlacedBurst
+from sen12ts_pipeline.sar.native.scene import AS_ANNOTATED, OpenPass, PlacedBurst, Sampling
 from sen12ts_pipeline.sar.native.surface import Surface
 from sen12ts_pipeline.sar.native.taps import DOPPLER_MARGIN, least_squares_taps
 from sen12ts_pipeline.sentinel1.orbit import fit_powers
@@ -76,7 +78,8 @@ class _Block:
         """
         rows, cols = raw.shape[1:3]
         data = np.empty((rows, cols, 2 * len(raw)), np.float32)
-        few = 2 * resample.deramp(raw, self.scale, self.carrier, data) <= resample.TAPS**2
+        resample.deramp(raw, self.scale, self.carrier, data)
+        few = 2 * _zeros(raw) <= resample.TAPS**2
         holes = np.zeros((1, 1) if few else (rows + 1, cols + 1), np.int32)
         if not few:
             resample.count_holes(raw, holes)
@@ -85,54 +88,77 @@ class _Block:
         return values
 
 
-def make_image(terrain: Terrain, one: OpenPass, surface: Surface, polarisations: tuple[str, ...], flat: str) -> Image:
-    """Sample a pass where the terrain's choice says.
+def _as_annotated(_burst: BurstId) -> Sampling:
+    return AS_ANNOTATED
+
+
+def make_image(
+    bursts: tuple[BurstId, ...],
+    choice: UInt8,
+    one: OpenPass,
+    surface: Surface,
+    polarisations: tuple[str, ...],
+    flat: str,
+    sampling: Callable[[BurstId], Sampling] = _as_annotated,
+) -> Image:
+    """Sample a pass where the choice of bursts says.
 
     Parameters
     ----------
-    terrain : Terrain
-        Grid and burst choice.
+    bursts : tuple of BurstId
+        Bursts that serve the grid.
+    choice : uint8 (rows + 10, 2 * cols + 20)
+        Index of the burst that serves each sample.
     one : OpenPass
-        The pass; it must have every burst of the choice.
+        The pass; it must have every burst.
     surface : Surface
         The grid's lattice on the ground.
     polarisations : tuple of str
         Those whose power is wanted.
     flat : str
         Polarisation of the flattened complex samples; empty for none.
+    sampling : callable
+        Corrections of where a target is looked for in a burst.
 
     Raises
     ------
     BadProduct
         When a burst is missing or a file cannot be read.
     """
-    lattice = surface.lattice
-    time, distance = geometry.fit(surface.ground, one.orbit).time_range(
-        lattice.easting, lattice.northing, surface.heights
-    )
+    seen, lattice = geometry.sight(surface.ground, one.orbit), surface.lattice
     nothing = np.full(lattice.shape, complex(np.nan, np.nan), np.complex64)
     image = Image(nothing, *({p: np.full(lattice.shape, np.nan, np.float32) for p in polarisations} for _ in range(2)))
     order = tuple(dict.fromkeys((flat, *polarisations) if flat else polarisations))
-    for index, burst_id in enumerate(terrain.bursts):
+    for index, burst_id in enumerate(bursts):
         placed = one.require(burst_id)
-        line, sample = placed.line_sample(time, distance)
-        block = _block(placed, line, sample, terrain.choice == index)
+        # Positions are polynomials themselves, and so is the range that flattens: it takes no part in corrections.
+        where = geometry.Field.through(
+            surface.ground.box, np.stack([*placed.position(seen, sampling(burst_id)), seen.range_m])
+        )
+        line, sample, distance = where.on_lattice(lattice.easting, lattice.northing, surface.heights)
+        block = _block(placed, resample.bounds(line, sample, choice, index))
         if block is not None:
-            where = line - block.part.top, sample - block.part.left, terrain.choice, index
-            _sample(block, order, where, distance, image, flatten=bool(flat))
+            line -= block.part.top
+            sample -= block.part.left
+            _sample(block, order, (line, sample, choice, index), distance, image, flatten=bool(flat))
     return image
 
 
-def _block(placed: PlacedBurst, line: Float64, sample: Float64, chosen: npt.NDArray[np.bool_]) -> _Block | None:
-    """Bounding block of the chosen positions with the taps' margin, within what is valid in the burst."""
-    used = chosen & np.isfinite(line)
-    if not used.any():
+def _zeros(raw: resample.Numbers) -> int:
+    """How many complex numbers are exactly zero."""
+    whole = raw.view(f"i{2 * raw.itemsize}")
+    return int(whole.size - np.count_nonzero(whole))
+
+
+def _block(placed: PlacedBurst, bounds: tuple[float, float, float, float]) -> _Block | None:
+    """Block around the lines and samples within bounds, with the taps' margin, within what is valid in the burst."""
+    if not np.isfinite(bounds).all():
         return None
     burst = placed.burst
-    top = max(int(np.floor(line[used].min())) - _HALF, burst.first_line)
-    bottom = min(int(np.ceil(line[used].max())) + _HALF, burst.last_line)
-    left = max(int(np.floor(sample[used].min())) - _HALF, burst.first_valid)
-    right = min(int(np.ceil(sample[used].max())) + _HALF, burst.last_valid)
+    top = max(int(np.floor(bounds[0])) - _HALF, burst.first_line)
+    bottom = min(int(np.ceil(bounds[1])) + _HALF, burst.last_line)
+    left = max(int(np.floor(bounds[2])) - _HALF, burst.first_valid)
+    right = min(int(np.ceil(bounds[3])) + _HALF, burst.last_valid)
     if bottom - top < resample.TAPS or right - left < resample.TAPS:
         return None
     return _Block(placed, Part(top, left, bottom - top + 1, right - left + 1))

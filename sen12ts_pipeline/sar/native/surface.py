@@ -44,3 +44,10 @@ class Surface:
             raise Rejected("dem_void", where, f"{dem.path.name} has no height in the grid")
         box = geometry.Box.around(grid.epsg, lattice.easting, lattice.northing, heights)
         return cls(lattice, heights, geometry.survey(box))
+
+
+def centre_height(grid: Grid, dem: Dem) -> float:
+    """Height above the ellipsoid at a grid's centre, metres; 0 where the DEM is void."""
+    easting, northing = grid.centre
+    window = dem.window(grid.epsg, (easting - 5, northing - 5, easting + 5, northing + 5))
+    return float(np.nan_to_num(window.lattice(np.array([easting]), np.array([northing]))[0, 0]))

@@ -42,7 +42,7 @@ def least_squares_taps(bandwidth: float, window: float, margin: float) -> Float3
     m = FRACTIONS * (np.arange(TAPS) - (TAPS // 2 - 1))
     normal = value[_REACH + m[:, None] - m]
     right = value[_REACH + m[:, None] - np.arange(FRACTIONS + 1)]
-    return _solve(normal, right).T.astype(np.float32)
+    return np.ascontiguousarray(_solve(normal, right).T, np.float32)
 
 
 def speckle_correlation(lag: Float64, bandwidth: float, window: float) -> Float64:

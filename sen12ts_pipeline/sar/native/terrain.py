@@ -15,6 +15,7 @@ from sen12ts_pipeline.ports import Bool, Terrain, UInt8
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.kernels import area, choice, walk
 from sen12ts_pipeline.sar.native.lattice import HALO_COLS, HALO_ROWS
+from sen12ts_pipeline.sar.native.pair import ASIDE_M, coherence_floor, effective_looks
 from sen12ts_pipeline.sar.native.scene import SUBSWATHS, OpenPass, PlacedBurst
 from sen12ts_pipeline.sar.native.surface import Surface
 from sen12ts_pipeline.terrain.dem import Dem
@@ -50,8 +51,19 @@ what lies in shadow, from being noise divided by nothing.
 """
 
 
-def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
+def make_terrain(grid: Grid, reference: OpenPass, dem: Dem, mask_margin: int = 0) -> Terrain:
     """Terrain layers of a grid as the reference pass sees it.
+
+    Parameters
+    ----------
+    grid : Grid
+        Rows and columns of 10 m.
+    reference : OpenPass
+        The pass whose orbit and bursts decide.
+    dem : Dem
+        Heights.
+    mask_margin : int
+        Pixels by which shadow and layover are grown, to all eight sides.
 
     Raises
     ------
@@ -60,8 +72,9 @@ def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
     """
     nodes = _Nodes(grid, dem, reference, _halo_nodes(grid, dem, reference))
     bursts, chosen, placed = choose_bursts(grid, reference, dem)
+    looks = round(effective_looks(placed[bursts[0]], _beside_centre(nodes)), 1)
     incidence, slope = _angles(nodes)
-    layover, shadow, unknown = _layover_shadow(nodes)
+    layover, shadow, unknown = _layover_shadow(nodes, mask_margin)
     inner = nodes.inner
     factor = _area_factor(nodes, shadow, chosen, placed)
     factor[unknown[inner]] = np.nan
@@ -69,6 +82,8 @@ def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
         "reference_pass": reference.id,
         "reference_products": list(reference.products),
         "orbit": reference.orbit.kind,
+        "effective_looks": looks,
+        "coherence_floor": round(coherence_floor(looks), 3),
         "reach_m": nodes.halo * NODE_M,
         "void_nodes": int((~np.isfinite(nodes.height)).sum()),
     }
@@ -76,13 +91,23 @@ def make_terrain(grid: Grid, reference: OpenPass, dem: Dem) -> Terrain:
         grid=grid,
         bursts=bursts,
         choice=chosen,
-        incidence=incidence[inner].astype(np.float32),
-        slope=slope[inner].astype(np.float32),
+        incidence=incidence.astype(np.float32),
+        slope=slope.astype(np.float32),
         factor=factor.astype(np.float32),
-        shadow=np.ascontiguousarray(shadow[inner]),
-        layover=np.ascontiguousarray(layover[inner]),
+        shadow=np.ascontiguousarray(_with_margin(shadow, mask_margin)[inner]),
+        layover=np.ascontiguousarray(_with_margin(layover, mask_margin)[inner]),
         notes=notes,
     )
+
+
+def _beside_centre(nodes: _Nodes) -> tuple[Float64, Float64]:
+    """Times and ranges (3,) of the grid's centre, and east and north of it."""
+    easting, northing = nodes.grid.centre
+    height = float(np.nanmean(nodes.height))
+    seen = [
+        nodes.geometry.at(easting + e, northing + n, height) for e, n in ((0.0, 0.0), (ASIDE_M, 0.0), (0.0, ASIDE_M))
+    ]
+    return np.array([t for t, _ in seen]), np.array([r for _, r in seen])
 
 
 class _Nodes:
@@ -101,6 +126,7 @@ class _Nodes:
         surface = geometry.Box.around(grid.epsg, self.easting, self.northing, self.height)
         self.ground = geometry.survey(surface)
         self.geometry = geometry.fit(self.ground, reference.orbit)
+        self.time, self.range = self.geometry.time_range(self.easting, self.northing, self.height)
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -219,28 +245,27 @@ def _claim_subswath(
 
 
 def _angles(nodes: _Nodes) -> tuple[Float64, Float64]:
-    """Local incidence angle and slope in degrees, from Horn's gradients (Horn 1981) in true metres."""
-    h = nodes.height
-    p = np.full_like(h, np.nan)
-    q = np.full_like(h, np.nan)
+    """Local incidence angle and slope of the grid's pixels in degrees, from Horn's gradients (1981) in true metres."""
+    rows, cols = nodes.inner
+    h = nodes.height[rows.start - 1 : rows.stop + 1, cols.start - 1 : cols.stop + 1]
     west = h[:-2, :-2] + 2 * h[1:-1, :-2] + h[2:, :-2]
     east = h[:-2, 2:] + 2 * h[1:-1, 2:] + h[2:, 2:]
     north = h[:-2, :-2] + 2 * h[:-2, 1:-1] + h[:-2, 2:]
     south = h[2:, :-2] + 2 * h[2:, 1:-1] + h[2:, 2:]
-    p[1:-1, 1:-1] = (east - west) / (8 * NODE_M * nodes.ground.metres_east)
-    q[1:-1, 1:-1] = (north - south) / (8 * NODE_M * nodes.ground.metres_north)
-    look = nodes.geometry.look_vector(nodes.easting, nodes.northing, h)
-    cosine = (p * look[0] + q * look[1] - look[2]) / np.sqrt(1 + p * p + q * q)
-    incidence = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-    return incidence, np.degrees(np.arctan(np.hypot(p, q)))
+    p = (east - west) / (8 * NODE_M * nodes.ground.metres_east)
+    q = (north - south) / (8 * NODE_M * nodes.ground.metres_north)
+    look = nodes.geometry.look_vector(nodes.easting[cols], nodes.northing[rows], nodes.height[nodes.inner])
+    steepness = p * p + q * q
+    cosine = (p * look[0] + q * look[1] - look[2]) / np.sqrt(1 + steepness)
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1))), np.degrees(np.arctan(np.sqrt(steepness)))
 
 
-def _layover_shadow(nodes: _Nodes) -> tuple[Bool, Bool, Bool]:
+def _layover_shadow(nodes: _Nodes, margin: int) -> tuple[Bool, Bool, Bool]:
     """Layover, shadow and unknown on the nodes: walks along lines of constant zero-Doppler time, brought back.
 
-    The lines are straight in the map over a window of some kilometres; points lie 5 m apart on lines 5 m apart.
+    The lines are straight in the map over a window of some kilometres; points lie 5 m apart on lines 5 m apart, as many
+    as the grid needs with a margin of pixels.
     """
-    distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)[1]
     nadir = nodes.geometry.nadir_angle(nodes.easting, nodes.northing, nodes.height)
     away = _away_from_radar(nodes)
     step = 5.0 / NODE_M
@@ -251,25 +276,26 @@ def _layover_shadow(nodes: _Nodes) -> tuple[Bool, Bool, Bool]:
     inner_r, inner_c = nodes.inner
     inside = np.array([[r, c] for r in (inner_r.start, inner_r.stop - 1) for c in (inner_c.start, inner_c.stop - 1)])
     j_range, i_range = (to_line @ corner.T)[0], (to_line @ inside.T)[1]
+    beside = _BESIDE + round(margin * NODE_M / 5.0)
     j0, j1 = int(np.floor(j_range.min())), int(np.ceil(j_range.max()))
-    i0, i1 = int(np.floor(i_range.min())) - _BESIDE, int(np.ceil(i_range.max())) + _BESIDE
+    i0, i1 = int(np.floor(i_range.min())) - beside, int(np.ceil(i_range.max())) + beside
     shape = (i1 - i0 + 1, j1 - j0 + 1)
     origin = (i0 * across[0] + j0 * along[0], i0 * across[1] + j0 * along[1])
     flags = [np.zeros(shape, np.bool_) for _ in range(3)]
-    walk.walk(distance, nadir, _bounds(nodes, distance, nadir), origin, along, across, *flags)
-    col, row = np.meshgrid(np.arange(cols, dtype=float), np.arange(rows, dtype=float))
-    j = np.rint(to_line[0, 0] * row + to_line[0, 1] * col).astype(int) - j0
-    i = np.rint(to_line[1, 0] * row + to_line[1, 1] * col).astype(int) - i0
-    held = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
-    layover, shadow, unknown = (np.where(held, f[i % shape[0], j % shape[1]], False) for f in flags)
+    walk.walk(nodes.range, nadir, _bounds(nodes, nadir), origin, along, across, *flags)
+    on_nodes = [np.empty((rows, cols), np.bool_) for _ in flags]
+    to_i, to_j = (*to_line[1], float(-i0)), (*to_line[0], float(-j0))
+    for flag, out in zip(flags, on_nodes, strict=True):
+        walk.bring_back(flag, to_i, to_j, out)
+    layover, shadow, unknown = on_nodes
     return layover, shadow, unknown | _grown(~np.isfinite(nodes.height), _BESIDE_VOID)
 
 
-def _bounds(nodes: _Nodes, distance: Float64, nadir: Float64) -> tuple[Float64, Float64, Float64]:
+def _bounds(nodes: _Nodes, nadir: Float64) -> tuple[Float64, Float64, Float64]:
     """Smallest and largest range and largest angle of every node, were the voids as high or as low as what is known."""
     void = ~np.isfinite(nodes.height)
     if not void.any():
-        return distance, distance, nadir
+        return nodes.range, nodes.range, nadir
     low, high = (np.where(void, f(nodes.height), nodes.height) for f in (np.nanmin, np.nanmax))
     near, far = (nodes.geometry.time_range(nodes.easting, nodes.northing, h)[1] for h in (high, low))
     return near, far, nodes.geometry.nadir_angle(nodes.easting, nodes.northing, high)
@@ -283,6 +309,15 @@ def _grown(mask: Bool, by: int) -> Bool:
             grown[near] |= mask[far]
             grown[:, near] |= mask[:, far]
         mask = grown
+    return mask
+
+
+def _with_margin(mask: Bool, pixels: int) -> Bool:
+    """Mask with what lies up to a number of pixels away, corners too."""
+    for _ in range(pixels):
+        padded = np.pad(mask, 1)
+        rows = padded[:-2] | padded[1:-1] | padded[2:]
+        mask = rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
     return mask
 
 
@@ -305,8 +340,7 @@ def _away_from_radar(nodes: _Nodes) -> tuple[float, float]:
 def _area_factor(nodes: _Nodes, shadow: Bool, chosen: UInt8, placed: dict[BurstId, PlacedBurst]) -> Float64:
     """gamma0 / beta0 of every pixel of the grid: area of a sample over the projected area of what falls into it."""
     swath = next(iter(placed.values())).swath
-    time, distance = nodes.geometry.time_range(nodes.easting, nodes.northing, nodes.height)
-    line, sample = time / swath.line_interval_s, distance / (BIN_SAMPLES * swath.range_spacing_m)
+    line, sample = nodes.time / swath.line_interval_s, nodes.range / (BIN_SAMPLES * swath.range_spacing_m)
     line -= np.floor(np.nanmin(line)) - 1.0  # whole bins, so that all grids over a pixel see the same ones
     sample -= np.floor(np.nanmin(sample)) - 1.0
     look = nodes.geometry.look_vector(nodes.easting, nodes.northing, nodes.height)

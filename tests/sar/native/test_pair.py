@@ -2,11 +2,19 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.errors import BadProduct, Rejected
-from sen12ts_pipeline.sar.native.pair import SMALLEST_COMMON_BAND, describe_pair
+from sen12ts_pipeline.sar.native import geometry
+from sen12ts_pipeline.sar.native.pair import (
+    ASIDE_M,
+    SMALLEST_COMMON_BAND,
+    coherence_floor,
+    describe_pair,
+    effective_looks,
+)
 from tests.sar.native.surfaces import tile_at
 
 BURSTS = (BurstId(110435, "IW2"),)
@@ -40,9 +48,22 @@ def test_a_pass_with_itself_has_no_baseline(morocco, grid):
 
 def test_the_looks_are_those_of_the_kernel(morocco):
     for subswath, expected in (("IW1", 20.5), ("IW2", 20.5), ("IW3", 20.0)):
-        tile = tile_at(subswath).grid
-        pair = describe_pair(tile, 500.0, morocco, morocco, (BurstId(110435, subswath),))
-        assert pair["effective_looks"] == pytest.approx(expected, abs=1.5)
+        easting, northing = tile_at(subswath).grid.centre
+        east, north = easting + ASIDE_M * np.array([0, 1, 0]), northing + ASIDE_M * np.array([0, 0, 1])
+        points = geometry.earth_fixed(tile_at(subswath).epsg, east, north, np.full(3, 500.0))
+        seen = geometry.solve(points, geometry.localise(morocco.orbit, points[0]))
+        placed = morocco.bursts[BurstId(110435, subswath)]
+        assert effective_looks(placed, seen) == pytest.approx(expected, abs=1.5)
+
+
+def test_coherence_without_any_is_estimated_as_that_of_few_looks():
+    # Mean of |sum z1 z2*| / sqrt(sum |z1|^2 sum |z2|^2) over L independent pairs.
+    rng = np.random.default_rng(1)
+    for looks in (4, 21):
+        shape = 40_000, looks
+        one, two = (rng.normal(size=shape) + 1j * rng.normal(size=shape) for _ in range(2))
+        found = np.abs((one * two.conj()).sum(1)) / np.sqrt((abs(one) ** 2).sum(1) * (abs(two) ** 2).sum(1))
+        assert coherence_floor(looks) == pytest.approx(found.mean(), abs=2e-3)
 
 
 def test_the_orbits_and_the_dates_are_compared(tiny):
@@ -81,3 +102,12 @@ def test_the_limit_is_a_share_of_the_band(morocco, grid):
 def test_a_burst_that_one_pass_lacks_is_named(morocco, grid):
     with pytest.raises(BadProduct, match="000001_iw2"):
         describe_pair(grid, 500.0, morocco, morocco, (BurstId(1, "IW2"),))
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_pass_with_the_phase_of_its_antenna_makes_no_pair(morocco, grid, position):
+    passes = [morocco, morocco]
+    passes[position] = dataclasses.replace(morocco, keeps_antenna_phase=True)
+    with pytest.raises(Rejected, match=r"IPF 2\.43") as caught:
+        describe_pair(grid, 500.0, *passes, BURSTS)
+    assert caught.value.rule == "antenna_phase"

@@ -1,6 +1,7 @@
 """A pass is all bursts of its slices, one copy of each, on one orbit; times are corrected to the true ones."""
 
 import dataclasses
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import BadProduct
-from sen12ts_pipeline.sar.native.scene import open_pass
+from sen12ts_pipeline.sar.native import geometry
+from sen12ts_pipeline.sar.native.scene import Sampling, open_pass
 from sen12ts_pipeline.sentinel1.annotation import SPEED_OF_LIGHT_M_S
+from tests.sar.native.surfaces import tile_at
 from tests.sentinel1.annotations import edited
 from tests.sentinel1.shelf import Members, Shelf, members_of, pass_of, slice_of
 
@@ -43,7 +46,9 @@ def with_bursts(body, keep):
     head, *bursts = body.split(b"<burst>")
     last, end, tail = bursts[-1].partition(b"</burst>")
     bursts[-1] = last + end
-    return head + b"<burst>" + b"<burst>".join(bursts[keep]) + tail
+    lines = int(re.search(rb"<linesPerBurst>(\d+)", body)[1]) * len(bursts[keep])
+    whole = head + b"<burst>" + b"<burst>".join(bursts[keep]) + tail
+    return edited(whole, (rb"<numberOfLines>\d+", b"<numberOfLines>%d" % lines))
 
 
 def one_swath(one, subswath):
@@ -87,10 +92,26 @@ class TestPass:
         chosen = [both.bursts[b.id].files.files for b in swath.bursts]
         assert chosen == [one, one, one, one, two, one, one, one, one]
 
+    def test_cut_one_burst_later_has_the_same_bursts_under_the_same_names(self, morocco):
+        product = variant("AAAA")
+        product.bodies = {name: with_bursts(body, slice(1, 8)) for name, body in product.bodies.items()}
+        later = opened(product)
+        assert len(later.bursts) == 21
+        for burst_id, placed in later.bursts.items():
+            whole = morocco.bursts[burst_id]
+            assert placed.burst.index == whole.burst.index - 1
+            assert placed.burst.start_s == whole.burst.start_s
+
+    def test_names_its_bursts_whatever_its_time_of_the_node(self, morocco):
+        # The node's time comes from a predicted orbit; two seconds are nearly a burst.
+        late = (rb"(<azimuthAnxTime>)([^<]+)", lambda m: m[1] + b"%.6f" % (float(m[2]) + 2.0))
+        assert opened(variant("AAAA", late)).bursts.keys() == morocco.bursts.keys()
+
     def test_does_not_mix_the_orbits_of_its_slices(self):
         # Two solutions half a metre apart.
         one = variant("AAAA")
-        two = variant("BBBB", (rb"<x>([-0-9.e+]+)</x>\s*<y>", rb"<x>1\g<1></x><y>"))
+        aside = (rb"(<position>\s*<x>)([^<]+)", lambda m: m[1] + b"%.6f" % (float(m[2]) + 0.5))
+        two = variant("BBBB", aside)
         both = opened(one, two)
         np.testing.assert_array_equal(both.orbit.position_m, opened(one).orbit.position_m)
 
@@ -106,6 +127,69 @@ class TestPass:
         product = variant("AAAA", (rb"<burstList.*</burstList>", b"<burstList/>"))
         product.bodies |= {n: b for n, b in variant("AAAA").bodies.items() if "-iw3-" in n}
         assert {b.subswath for b in opened(product).bursts} == {"IW3"}
+
+
+def orbit_file(one, aside_m):
+    """An orbit file with a pass's own state vectors, moved along x."""
+    vector = "<OSV><UTC>UTC={}</UTC><X>{}</X><Y>{}</Y><Z>{}</Z><VX>{}</VX><VY>{}</VY><VZ>{}</VZ></OSV>"
+    found = "".join(
+        vector.format((one.epoch + timedelta(seconds=t)).isoformat()[:-6], x + aside_m, y, z, *v)
+        for t, (x, y, z), v in zip(one.orbit.time_s, one.orbit.position_m, one.orbit.velocity_m_s, strict=True)
+    )
+    header = (
+        "<Fixed_Header><File_Type>AUX_POEORB</File_Type></Fixed_Header>"
+        "<Variable_Header><Ref_Frame>EARTH_FIXED</Ref_Frame></Variable_Header>"
+    )
+    return (
+        f"<Earth_Explorer_File><Earth_Explorer_Header>{header}</Earth_Explorer_Header><Data_Block><List_of_OSVs>"
+        f"{found}</List_of_OSVs></Data_Block></Earth_Explorer_File>"
+    ).encode()
+
+
+class OrbitShelf:
+    """`OrbitFiles` of one file."""
+
+    def __init__(self, body):
+        self.body = body
+
+    def read(self, name):
+        assert name == "POEORB"
+        return self.body
+
+
+class TestOrbitFiles:
+    def opened(self, morocco, body, *orbits):
+        product = variant("AAAA")
+        slices = [dataclasses.replace(slice_of(PRODUCT), product=product.product, orbit=orbit) for orbit in orbits]
+        slices = [dataclasses.replace(s, start=s.start + timedelta(seconds=k)) for k, s in enumerate(slices)]
+        return open_pass(Pass(tuple(slices)), Shelf(product), OrbitShelf(body))
+
+    def test_replace_the_annotated_state_vectors(self, morocco):
+        one = self.opened(morocco, orbit_file(morocco, 0.7), "POEORB")
+        assert one.orbit.kind == "POEORB"
+        inside = (morocco.orbit.time_s >= one.orbit.time_s[0]) & (morocco.orbit.time_s <= one.orbit.time_s[-1])
+        moved = one.orbit.position_m - morocco.orbit.position_m[inside]
+        np.testing.assert_allclose(moved, [[0.7, 0.0, 0.0]] * len(moved), atol=1e-6)
+        assert morocco.orbit.kind == "annotation"
+
+    def test_are_read_only_when_every_slice_has_one(self, morocco):
+        assert self.opened(morocco, b"", "POEORB", "").orbit.kind == "annotation"
+
+    def test_that_end_too_early_are_to_blame_themselves(self, morocco):
+        cut = dataclasses.replace(
+            morocco.orbit, **{k: getattr(morocco.orbit, k)[:9] for k in ("time_s", "position_m", "velocity_m_s")}
+        )
+        with pytest.raises(BadProduct, match="state vectors") as caught:
+            self.opened(morocco, orbit_file(dataclasses.replace(morocco, orbit=cut), 0.0), "POEORB")
+        assert caught.value.product == "POEORB"
+
+
+def test_a_product_that_is_known_to_be_wrong_is_refused():
+    product = variant("AAAA")
+    start = datetime(2016, 10, 12, 15, 3, 57, tzinfo=UTC)
+    bad = dataclasses.replace(slice_of(PRODUCT, start=start), product=product.product, platform="S1B")
+    with pytest.raises(BadProduct, match=r"AAAA.*7 km off"):
+        open_pass(Pass((bad,)), Shelf(product))
 
 
 class TestOrbitCover:
@@ -142,6 +226,14 @@ class TestTiming:
         tau, middle_s = 2 * near_m / SPEED_OF_LIGHT_M_S, 2 * middle_m / SPEED_OF_LIGHT_M_S
         assert middle_s / 2 + tau / 2 - rank / prf_hz == pytest.approx(0.22534680e-3, abs=1e-9)
 
+    def test_is_the_same_whichever_slice_a_burst_is_read_from(self, morocco):
+        product = variant("AAAA")
+        product.bodies = {name: with_bursts(body, slice(4, 9)) for name, body in product.bodies.items()}
+        for burst_id, placed in opened(product).bursts.items():
+            whole, range_m = morocco.bursts[burst_id], np.array([SPEED_OF_LIGHT_M_S * placed.swath.middle_range_s / 2])
+            time_s = np.array([placed.burst.start_s + 1.5])
+            assert placed.line_sample(time_s, range_m) == whole.line_sample(time_s, range_m)
+
     def test_is_taken_off_where_a_sample_is_looked_up(self, morocco):
         placed = morocco.bursts[BurstId(110435, "IW2")]
         swath = placed.swath
@@ -151,6 +243,63 @@ class TestTiming:
         line, sample = placed.line_sample(time, np.array([range_m]))
         assert line[0] == pytest.approx(700.0, abs=1e-6)
         assert sample[0] == pytest.approx(1000.0, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def placed(morocco):
+    return morocco.bursts[BurstId(110435, "IW2")]
+
+
+@pytest.fixture(scope="module")
+def seen(morocco):
+    """Nodes near the end of that burst, up to 3 km high."""
+    grid = tile_at("IW2", line=4).grid
+    box = geometry.Box(grid.epsg, grid.west, grid.south, grid.east, grid.north, 0.0, 3000.0)
+    return geometry.sight(geometry.survey(box), morocco.orbit)
+
+
+class TestCorrections:
+    """Where a target lies in the data when it is moved by what a matched filter would move it."""
+
+    def test_none_is_made_by_default(self, placed, seen):
+        line, sample = placed.position(seen)
+        plain = placed.line_sample(seen.time_s, seen.range_m)
+        np.testing.assert_array_equal(line, plain[0])
+        np.testing.assert_array_equal(sample, plain[1])
+
+    def test_data_that_lie_late_are_looked_for_earlier(self, placed, seen):
+        late = placed.position(seen, Sampling(late_s=0.5 * placed.swath.line_interval_s))[0]
+        np.testing.assert_allclose(late, placed.position(seen)[0] - 0.5, atol=1e-9)
+
+    def test_a_chirp_with_doppler_is_focused_nearer(self, placed, seen):
+        # An up-chirp of rate K with Doppler f matches best f / K early: 0.45 m at the 2.3 kHz of a burst's edge.
+        line, sample = placed.position(seen)
+        moved = placed.position(seen, Sampling(doppler_range_shift=True))
+        np.testing.assert_array_equal(moved[0], line)
+        doppler = np.array([placed.doppler_hz(t, r) for t, r in zip(seen.time_s, seen.range_m, strict=True)])
+        metres = (moved[1] - sample) * placed.swath.range_spacing_m
+        np.testing.assert_allclose(metres, -SPEED_OF_LIGHT_M_S / 2 * doppler / 7.793e11, rtol=1e-3)
+        assert np.abs(metres).max() < 0.5
+
+    def test_a_target_focused_with_anothers_rate_lies_aside(self, placed, seen):
+        # The matched filter itself: a chirp of its own rate, focused with the processor's, peaks f (1/k_a - 1/k) early.
+        line, sample = placed.position(seen)
+        moved = placed.position(seen, Sampling(fm_mismatch=True))
+        np.testing.assert_array_equal(moved[1], sample)
+        own = seen.fm_rate(placed.swath.wavelength_m)
+        assert ((own > -2300) & (own < -2000)).all()
+        k = int(np.argmax(np.abs(moved[0] - line)))
+        focused = placed.swath.fm_rate(placed.burst)(np.array([2 * seen.range_m[k] / SPEED_OF_LIGHT_M_S]))[0]
+        doppler = placed.doppler_hz(seen.time_s[k], seen.range_m[k])
+        t = np.arange(-0.4, 0.4, 1e-4)
+        echo = np.exp(1j * np.pi * own[k] * t**2) * (np.abs(own[k] * t - doppler) < 160)
+        reference = np.exp(1j * np.pi * focused * t**2) * (np.abs(focused * t - doppler) < 160)
+        size = 1 << 15
+        spectrum = np.fft.fft(echo, size) * np.conj(np.fft.fft(reference, size))
+        peak = np.fft.ifft(np.concatenate([spectrum[: size // 2], np.zeros(15 * size), spectrum[size // 2 :]]))
+        place = int(np.argmax(np.abs(peak)))
+        shift_s = (place if place < len(peak) / 2 else place - len(peak)) * 1e-4 / 16
+        assert (moved[0] - line)[k] * placed.swath.line_interval_s == pytest.approx(shift_s, abs=2e-5)
 
 
 class TestCarrier:
@@ -168,6 +317,21 @@ class TestCarrier:
     def test_reference_is_zero_at_near_range(self, morocco):
         placed = morocco.bursts[BurstId(110435, "IW3")]
         assert placed.carrier(np.array([placed.swath.range_start_s]))[1][0] == pytest.approx(0.0, abs=1e-12)
+
+    @pytest.mark.parametrize("subswath", ["IW1", "IW2", "IW3"])
+    def test_is_that_of_the_steered_antenna_but_for_a_constant(self, morocco, subswath):
+        # A target at eta is seen when its own Doppler, k_a (t - eta), is the antenna's, f_dc + k_s t.
+        placed = morocco.bursts[BurstId(110435, subswath)]
+        swath, burst = placed.swath, placed.burst
+        tau = swath.range_start_s + np.linspace(0, swath.samples, 9) / swath.range_rate_hz
+        ka, fdc = swath.fm_rate(burst)(tau), swath.doppler_centroid(burst)(tau)
+        assert np.ptp(fdc) > 4.0
+        ks = 2 * np.linalg.norm(swath.orbit.velocity_m_s[8]) * swath.steering_rad_s / swath.wavelength_m
+        kt, ref, centroid = placed.carrier(tau)
+        for eta in (-1.4, 0.0, 1.4):
+            seen_at = (fdc + ka * eta) / (ka - ks)
+            off = kt * (eta - ref) + centroid - ka * (seen_at - eta)
+            assert np.ptp(off) < 3.0
 
     def test_doppler_runs_through_kilohertz_over_a_burst(self, morocco):
         placed = morocco.bursts[BurstId(110435, "IW2")]

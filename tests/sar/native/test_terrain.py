@@ -37,8 +37,8 @@ def sight(morocco, grid):
 def seen(morocco, grid, tmp_path):
     """Terrain of the grid over a surface of (east, north) of its centre."""
 
-    def make(surface, over=grid, **options):
-        return make_terrain(over, morocco, dem_of(tmp_path / "dem.tif", surface, grid, **options))
+    def make(surface, over=grid, mask_margin=0, **options):
+        return make_terrain(over, morocco, dem_of(tmp_path / "dem.tif", surface, grid, **options), mask_margin)
 
     return make
 
@@ -150,6 +150,20 @@ class TestLayoverAndShadow:
         lit = ~(alone.shadow | within.shadow[inner])
         assert (np.abs(alone.factor / within.factor[inner] - 1)[lit] < 1e-2).mean() > 0.995
 
+    def test_may_be_given_a_margin_on_all_sides(self, seen, sight):
+        ridge = self.ridge(sight, up=55.0, down=75.0, height=150.0)
+        plain, grown = seen(ridge), seen(ridge, mask_margin=2)
+        for name in ("shadow", "layover"):
+            mask, wide = getattr(plain, name), getattr(grown, name)
+            assert mask.any()
+            expected = np.zeros_like(mask)
+            for row, col in np.argwhere(mask):
+                expected[max(row - 2, 0) : row + 3, max(col - 2, 0) : col + 3] = True
+            # Beside the grid's edge the margin of what lies outside comes in.
+            inner = (slice(2, -2), slice(2, -2))
+            np.testing.assert_array_equal(wide[inner], expected[inner])
+        np.testing.assert_array_equal(plain.factor, grown.factor)
+
     def test_flat_ground_has_neither(self, seen):
         one = seen(flat)
         assert not one.shadow.any()
@@ -163,6 +177,14 @@ class TestAreaFactor:
         off = 10 * np.log10(one.factor / np.tan(np.radians(one.incidence)))
         assert abs(off.mean()) < 0.02
         assert np.ptp(off) < 0.15
+
+    @pytest.mark.parametrize("subswath", ["IW1", "IW3"])
+    def test_of_flat_ground_is_so_in_the_other_subswaths(self, morocco, tmp_path, subswath):
+        over = tile_at(subswath).grid
+        one = make_terrain(over, morocco, dem_of(tmp_path / "d.tif", flat, over))
+        assert {b.subswath for b in one.bursts} == {subswath}
+        off = 10 * np.log10(one.factor / np.tan(np.radians(one.incidence)))
+        assert abs(off.mean()) < 0.02
 
     @pytest.mark.parametrize("tilt", [-25.0, -10.0, 10.0, 25.0])
     def test_of_planes_follows_their_area(self, seen, sight, tilt):

@@ -31,7 +31,8 @@ def accumulate(
     to.
     """
     rows, cols = height.shape
-    area = step[0] * step[1] / (split * split)
+    area, part = step[0] * step[1] / (split * split), 1.0 / split
+    last_line, last_sample = out.shape[0] - 1, out.shape[1] - 1
     for i in range(rows - 1):
         for j in range(cols - 1):
             z00, z01, z10, z11 = height[i, j], height[i, j + 1], height[i + 1, j], height[i + 1, j + 1]
@@ -43,29 +44,34 @@ def accumulate(
             uy = 0.25 * (look[1, i, j] + look[1, i, j + 1] + look[1, i + 1, j] + look[1, i + 1, j + 1])
             uz = 0.25 * (look[2, i, j] + look[2, i, j + 1] + look[2, i + 1, j] + look[2, i + 1, j + 1])
             for k in range(split):
-                v = (k + 0.5) / split
+                v = (k + 0.5) * part
+                below = 1 if v > 0.5 else 0
+                a0, a1 = _between(line[i, j], line[i + 1, j], v), _between(line[i, j + 1], line[i + 1, j + 1], v)
+                b0, b1 = (
+                    _between(sample[i, j], sample[i + 1, j], v),
+                    _between(sample[i, j + 1], sample[i + 1, j + 1], v),
+                )
+                up_east = _between(z01 - z00, z11 - z10, v) / step[0] * ux - uz
                 for m in range(split):
-                    u = (m + 0.5) / split
-                    near = dark[i + (1 if v > 0.5 else 0), j + (1 if u > 0.5 else 0)]
-                    east = ((z01 - z00) * (1 - v) + (z11 - z10) * v) / step[0]
-                    north = ((z00 - z10) * (1 - u) + (z01 - z11) * u) / step[1]
-                    seen = (east * ux + north * uy - uz) * area
-                    if seen <= 0.0 or near:
+                    u = (m + 0.5) * part
+                    seen = (up_east + _between(z00 - z10, z01 - z11, u) / step[1] * uy) * area
+                    if seen <= 0.0 or dark[i + below, j + (1 if u > 0.5 else 0)]:
                         continue
-                    a = (line[i, j] * (1 - u) + line[i, j + 1] * u) * (1 - v) + (
-                        line[i + 1, j] * (1 - u) + line[i + 1, j + 1] * u
-                    ) * v
-                    b = (sample[i, j] * (1 - u) + sample[i, j + 1] * u) * (1 - v) + (
-                        sample[i + 1, j] * (1 - u) + sample[i + 1, j + 1] * u
-                    ) * v
-                    la, sb = math.floor(a), math.floor(b)
-                    if la < 0 or sb < 0 or la + 1 >= out.shape[0] or sb + 1 >= out.shape[1]:
+                    a, b = _between(a0, a1, u), _between(b0, b1, u)
+                    if a < 0.0 or b < 0.0 or a >= last_line or b >= last_sample:
                         continue
+                    la, sb = int(a), int(b)
                     fa, fb = a - la, b - sb
-                    out[la, sb] += seen * (1 - fa) * (1 - fb)
-                    out[la, sb + 1] += seen * (1 - fa) * fb
-                    out[la + 1, sb] += seen * fa * (1 - fb)
-                    out[la + 1, sb + 1] += seen * fa * fb
+                    near, far = seen * (1.0 - fa), seen * fa
+                    out[la, sb] += near * (1.0 - fb)
+                    out[la, sb + 1] += near * fb
+                    out[la + 1, sb] += far * (1.0 - fb)
+                    out[la + 1, sb + 1] += far * fb
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _between(first: float, second: float, share: float) -> float:
+    return first + (second - first) * share
 
 
 @njit(nogil=True, cache=True)

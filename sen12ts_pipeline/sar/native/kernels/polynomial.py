@@ -14,29 +14,46 @@ ORDER = 4
 TERMS = 35
 
 
+_ROW_TERMS = 15
+
+
 @njit(nogil=True, cache=True, inline="always")
-def _value(c: Float64, x: float, y: float, z: float) -> float:
-    """Terms ordered by power of z, then y, then x, each ascending; c holds TERMS numbers."""
-    k = c.shape[0] - 1
-    outer = 0.0
-    for pz in range(ORDER, -1, -1):
-        middle = 0.0
-        for py in range(ORDER - pz, -1, -1):
-            inner = 0.0
-            for _ in range(ORDER - pz - py + 1):
-                inner = inner * x + c[k]
-                k -= 1
-            middle = middle * y + inner
-        outer = outer * z + middle
-    return outer
+def _collapse(c: Float64, y: float, row: Float64) -> None:
+    """Coefficients (15,) of what is left of a polynomial when y is known, by power of z, then of x."""
+    term, start = 0, 0
+    for pz in range(ORDER + 1):
+        length = ORDER + 1 - pz
+        row[start : start + length] = 0.0
+        power = 1.0
+        for py in range(length):
+            for px in range(length - py):
+                row[start + px] += c[term] * power
+                term += 1
+            power *= y
+        start += length
 
 
 @njit(nogil=True, cache=True)
 def on_lattice(c: Float64, x: Float64, y: Float64, z: Float64, out: Float64) -> None:
-    """Values (rows, cols) over the lattice of y (rows,) and x (cols,) with z (rows, cols); NaN stays NaN."""
-    for i in range(y.shape[0]):
-        for j in range(x.shape[0]):
-            out[i, j] = _value(c, x[j], y[i], z[i, j])
+    """Values (k, rows, cols) of k polynomials over the lattice of y (rows,) and x (cols,) with z (rows, cols).
+
+    c : (k, TERMS), terms ordered by power of z, then y, then x, each ascending. NaN stays NaN. The powers of y are
+    summed once a row, which leaves 15 terms for a point.
+    """
+    d = np.empty(_ROW_TERMS)
+    for q in range(c.shape[0]):
+        for i in range(y.shape[0]):
+            _collapse(c[q], y[i], d)
+            a0, a1, a2, a3, a4 = d[0], d[1], d[2], d[3], d[4]
+            b0, b1, b2, b3, c0, c1, c2 = d[5], d[6], d[7], d[8], d[9], d[10], d[11]
+            d0, d1, e0 = d[12], d[13], d[14]
+            heights, row = z[i], out[q, i]
+            for j in range(x.shape[0]):
+                u, w = x[j], heights[j]
+                third = c0 + u * (c1 + u * c2) + w * (d0 + u * d1 + w * e0)
+                row[j] = (
+                    a0 + u * (a1 + u * (a2 + u * (a3 + u * a4))) + w * (b0 + u * (b1 + u * (b2 + u * b3)) + w * third)
+                )
 
 
 @njit(nogil=True, cache=True)

@@ -24,66 +24,76 @@ TAPS = 8
 FRACTIONS = 512
 
 
+_WHOLE = 1.5 * 2.0**52
+"""Added and taken off again, it leaves the nearest whole number of a float64, and loops with it are vectorised."""
+
+
 @njit(nogil=True, cache=True, inline="always")
 def _cis(cycles: float) -> tuple[np.float32, np.float32]:
-    """Cosine and sine of 2 pi cycles to 3e-7: quarter-turn reduction and Taylor polynomials on +-1/8 turn."""
-    turn = cycles - math.floor(cycles + 0.5)
-    quarter = math.floor(4.0 * turn + 0.5)
-    x = np.float32((turn - 0.25 * quarter) * 6.283185307179586)
+    """Cosine and sine of 2 pi cycles to 4e-7: Taylor polynomials of half the angle, within +-pi/2, then doubled."""
+    turn = cycles - ((cycles + _WHOLE) - _WHOLE)
+    x = np.float32(turn * math.pi)
     x2 = x * x
     s = x * (
         np.float32(1.0)
-        + x2 * (np.float32(-0.16666667) + x2 * (np.float32(0.008333333) + x2 * np.float32(-0.00019841270)))
+        + x2
+        * (
+            np.float32(-1 / 6)
+            + x2
+            * (
+                np.float32(1 / 120)
+                + x2 * (np.float32(-1 / 5040) + x2 * (np.float32(1 / 362880) + x2 * np.float32(-1 / 39916800)))
+            )
+        )
     )
     c = np.float32(1.0) + x2 * (
-        np.float32(-0.5)
-        + x2 * (np.float32(0.041666668) + x2 * (np.float32(-0.0013888889) + x2 * np.float32(0.000024801587)))
+        np.float32(-1 / 2)
+        + x2
+        * (
+            np.float32(1 / 24)
+            + x2
+            * (
+                np.float32(-1 / 720)
+                + x2 * (np.float32(1 / 40320) + x2 * (np.float32(-1 / 3628800) + x2 * np.float32(1 / 479001600)))
+            )
+        )
     )
-    q = int(quarter) & 3
-    if q == 0:
-        return c, s
-    if q == 1:
-        return -s, c
-    if q == 2:
-        return -c, -s
-    return s, -c
+    return np.float32(1.0) - np.float32(2.0) * s * s, np.float32(2.0) * s * c
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _carrier(eta: float, x: float, carrier: Float64) -> float:
-    """TOPS carrier in cycles (Miranda 2017): k_t / 2 (eta - eta_ref)^2 + f_dc (eta - eta_ref).
-
-    carrier : (3, 3) quadratics in x of k_t (Hz/s), eta_ref (s), f_dc (Hz).
-    """
-    kt = carrier[0, 0] + x * (carrier[0, 1] + x * carrier[0, 2])
-    ref = carrier[1, 0] + x * (carrier[1, 1] + x * carrier[1, 2])
-    fdc = carrier[2, 0] + x * (carrier[2, 1] + x * carrier[2, 2])
-    d = eta - ref
-    return float(d * (0.5 * kt * d + fdc))
+def _quadratic(c: Float64, x: float) -> float:
+    return float(c[0] + x * (c[1] + x * c[2]))
 
 
 @njit(nogil=True, cache=True)
-def deramp(raw: Numbers, scale: tuple[float, float, float, float], carrier: Float64, out: Float32) -> int:
-    """Take the carrier off the samples of all polarisations.
+def deramp(raw: Numbers, scale: tuple[float, float, float, float], carrier: Float64, out: Float32) -> None:
+    """Take the TOPS carrier off the samples of all polarisations.
 
-    raw : (polarisations, lines, samples, 2) real and imaginary numbers. scale : time of the first line from the burst's
-    middle and line step (s), scaled range coordinate of the first sample and step. out : (lines, samples,
-    2 * polarisations). Returns how many samples are exactly zero in some polarisation.
+    The carrier is ``k_t / 2 (eta - eta_ref)^2 + f_dc (eta - eta_ref)`` cycles (Miranda 2017). raw : (polarisations,
+    lines, samples, 2) real and imaginary numbers. scale : time of the first line from the burst's middle and line step
+    (s), scaled range coordinate of the first sample and step. carrier : (3, 3) quadratics in that coordinate of k_t
+    (Hz/s), eta_ref (s) and f_dc (Hz). out : (lines, samples, 2 * polarisations).
     """
     eta0, dt, x0, dx = scale
-    holes = 0
+    samples = raw.shape[2]
+    half_kt, ref, fdc = np.empty(samples), np.empty(samples), np.empty(samples)
+    for j in range(samples):
+        x = x0 + j * dx
+        half_kt[j] = 0.5 * _quadratic(carrier[0], x)
+        ref[j], fdc[j] = _quadratic(carrier[1], x), _quadratic(carrier[2], x)
+    cosine, sine = np.empty(samples, np.float32), np.empty(samples, np.float32)
     for i in range(raw.shape[1]):
         eta = eta0 + i * dt
-        for j in range(raw.shape[2]):
-            c, s = _cis(-_carrier(eta, x0 + j * dx, carrier))
-            hole = 0
-            for p in range(raw.shape[0]):
-                a, b = np.float32(raw[p, i, j, 0]), np.float32(raw[p, i, j, 1])
-                out[i, j, 2 * p] = a * c - b * s
-                out[i, j, 2 * p + 1] = a * s + b * c
-                hole |= int(a == 0 and b == 0)
-            holes += hole
-    return holes
+        for j in range(samples):
+            d = eta - ref[j]
+            cosine[j], sine[j] = _cis(d * (half_kt[j] * d + fdc[j]))
+        for p in range(raw.shape[0]):
+            numbers, row = raw[p, i], out[i]
+            for j in range(samples):
+                a, b = np.float32(numbers[j, 0]), np.float32(numbers[j, 1])
+                row[j, 2 * p] = a * cosine[j] + b * sine[j]
+                row[j, 2 * p + 1] = b * cosine[j] - a * sine[j]
 
 
 @njit(nogil=True, cache=True)
@@ -100,6 +110,19 @@ def count_holes(raw: Numbers, out: Int32) -> None:
                 hole |= int(raw[p, i, j, 0] == 0 and raw[p, i, j, 1] == 0)
             row += hole
             out[i + 1, j + 1] = out[i, j + 1] + row
+
+
+@njit(nogil=True, cache=True)
+def bounds(line: Float64, position: Float64, chosen: UInt8, index: int) -> tuple[float, float, float, float]:
+    """Smallest and largest line and position (m, n) where `chosen` is `index`; the smallest is infinite if nowhere."""
+    top, bottom, left, right = np.inf, -np.inf, np.inf, -np.inf
+    for i in range(line.shape[0]):
+        for j in range(line.shape[1]):
+            if chosen[i, j] == index:
+                a, b = line[i, j], position[i, j]
+                top, bottom = a if a < top else top, a if a > bottom else bottom
+                left, right = b if b < left else left, b if b > right else right
+    return top, bottom, left, right
 
 
 @njit(nogil=True, cache=True)
@@ -176,20 +199,25 @@ def flatten(
 ) -> None:
     """Restore the carrier of the first polarisation's values and take off their range phase, 4 pi R / lambda.
 
-    values : (m, n, width) of `sample`. distance : (m, n) slant range, metres. out : (m, n); left alone elsewhere.
+    values : (m, n, width) of `sample`. distance : (m, n) slant range, metres. scale, carrier : as of `deramp`. out :
+    (m, n); left alone elsewhere.
     """
     eta0, dt, x0, dx = scale
+    kt, ref, fdc = carrier[0], carrier[1], carrier[2]
+    turns = 2.0 / wavelength
+    cols = line.shape[1]
+    cosine, sine = np.empty(cols, np.float32), np.empty(cols, np.float32)
     for i in range(line.shape[0]):
-        for j in range(line.shape[1]):
-            if chosen[i, j] != index:
-                continue
-            a, b = values[i, j, 0], values[i, j, 1]
-            if not math.isfinite(a):
-                out[i, j] = complex(np.nan, np.nan)
-                continue
-            cycles = _carrier(eta0 + line[i, j] * dt, x0 + position[i, j] * dx, carrier)
-            c, s = _cis(cycles + 2.0 * distance[i, j] / wavelength)
-            out[i, j] = complex(a * c - b * s, a * s + b * c)
+        lines, positions, distances = line[i], position[i], distance[i]
+        for j in range(cols):
+            x = x0 + positions[j] * dx
+            d = eta0 + lines[j] * dt - _quadratic(ref, x)
+            cycles = d * (0.5 * _quadratic(kt, x) * d + _quadratic(fdc, x))
+            cosine[j], sine[j] = _cis(cycles + distances[j] * turns)
+        for j in range(cols):
+            if chosen[i, j] == index:
+                a, b = values[i, j, 0], values[i, j, 1]
+                out[i, j] = complex(a * cosine[j] - b * sine[j], a * sine[j] + b * cosine[j])
 
 
 @njit(nogil=True, cache=True)
@@ -211,13 +239,17 @@ def powers(
     azimuth, distance : noise vectors over the block's lines and samples (squared digital numbers). beta : calibration
     vector over its samples. power, noise : (m, n); left alone elsewhere.
     """
+    scale = np.empty(beta.shape[0])
+    for b in range(beta.shape[0]):
+        scale[b] = 1.0 / (beta[b] * beta[b])
+    last_line, last_sample = float(azimuth.shape[0] - 1), float(distance.shape[0] - 1)
     for i in range(line.shape[0]):
-        for j in range(line.shape[1]):
-            if chosen[i, j] != index or not math.isfinite(line[i, j] + position[i, j]):
+        lines, positions, row = line[i], position[i], chosen[i]
+        for j in range(row.shape[0]):
+            if row[j] != index or not math.isfinite(lines[j] + positions[j]):
                 continue
-            a = min(max(int(line[i, j] + 0.5), 0), azimuth.shape[0] - 1)
-            b = min(max(int(position[i, j] + 0.5), 0), distance.shape[0] - 1)
-            scale = 1.0 / (beta[b] * beta[b])
+            a = int(min(max(lines[j] + 0.5, 0.0), last_line))
+            b = int(min(max(positions[j] + 0.5, 0.0), last_sample))
             re, im = values[i, j, 2 * polarisation], values[i, j, 2 * polarisation + 1]
-            power[i, j] = (re * re + im * im) * scale
-            noise[i, j] = azimuth[a] * distance[b] * scale
+            power[i, j] = (re * re + im * im) * scale[b]
+            noise[i, j] = azimuth[a] * distance[b] * scale[b]

@@ -81,3 +81,20 @@ def walk(
             layover[i, j] |= r_line[j] >= nearest
             unknown[i, j] |= r_line[j] >= near_void
             nearest = min(nearest, r_line[j])
+
+
+@njit(nogil=True, cache=True)
+def bring_back(
+    flags: Bool, to_line: tuple[float, float, float], to_point: tuple[float, float, float], out: Bool
+) -> None:
+    """Flags of the nearest point of the lines for every node.
+
+    flags : (lines, points). to_line, to_point : factors of row and col, and what is added, that give
+    line and point of a node. out : (rows, cols), False where no line passes.
+    """
+    lines, points = flags.shape
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            i = math.floor(r * to_line[0] + c * to_line[1] + to_line[2] + 0.5)
+            j = math.floor(r * to_point[0] + c * to_point[1] + to_point[2] + 0.5)
+            out[r, c] = 0 <= i < lines and 0 <= j < points and flags[i, j]

@@ -161,10 +161,19 @@ class TestMissingSamples:
         first, second = noise(5), noise(6)
         first[3, 4] = 0
         second[10, 11:13] = 0
-        out = np.empty((*SHAPE, 4), np.float32)
-        assert resample.deramp(numbers(first, second), SCALE, CARRIER, out) == 3
         zeros = (first == 0) | (second == 0)
         np.testing.assert_array_equal(holes_of(first, second)[1:, 1:], zeros.cumsum(0).cumsum(1))
+
+
+def test_bounds_are_those_of_the_chosen_positions():
+    line, sample = positions(offset=0.3)
+    line[4, 4] = sample[4, 4] = np.nan
+    chosen = np.zeros(line.shape, np.uint8)
+    chosen[3:6, 4:8] = 2
+    inside = line[3:6, 5:8], sample[3:6, 5:8]
+    expected = inside[0].min(), inside[0].max(), min(sample[3, 4], sample[5, 4]), inside[1].max()
+    assert resample.bounds(line, sample, chosen, 2) == expected
+    assert not np.isfinite(resample.bounds(line, sample, chosen, 7)).any()
 
 
 def test_power_and_noise_are_calibrated_by_the_vectors_at_the_nearest_sample():

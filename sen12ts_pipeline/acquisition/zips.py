@@ -1,0 +1,183 @@
+"""Files of a product in a zip as the data hubs deliver it, near or afar."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, BinaryIO
+
+from sen12ts_pipeline.acquisition.files import ByteFile
+from sen12ts_pipeline.acquisition.names import SAFE_ENDING, is_litter, missing, refuse_large, safe_parts
+from sen12ts_pipeline.acquisition.spool import Extent, Spool
+from sen12ts_pipeline.errors import BadProduct
+
+UNPACKED_BYTES = 2**20
+"""How much is unpacked at a time."""
+
+_GDAL_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_METHODS = {zipfile.ZIP_BZIP2: "BZIP2", zipfile.ZIP_LZMA: "LZMA", 9: "Deflate64", 93: "Zstandard"}
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError)
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+"""Signature, lengths of the name and of the extra field: APPNOTE.TXT 6.3.10, 4.3.7."""
+_SIGNATURE = b"PK\3\4"
+_ENCRYPTED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What the central directory says: the zip's identity, its members, and where their headers begin."""
+
+    identity: str
+    members: Mapping[str, zipfile.ZipInfo]
+    cuts: tuple[int, ...]
+
+
+class ZipProduct:
+    """A product in a zip, with the SAFE folder as its root or without it.
+
+    The zip is opened for each read, so that threads and forked processes share nothing.
+
+    Parameters
+    ----------
+    product : str
+        Name without ``.SAFE`` and ``.zip``.
+    file : ByteFile
+        The zip.
+    spool : Spool
+        Where packed members are unpacked, as far as they are needed.
+    """
+
+    def __init__(self, product: str, file: ByteFile, spool: Spool) -> None:
+        self._product, self._file, self._spool = product, file, spool
+        self._known: _Contents | None = None
+
+    def __repr__(self) -> str:
+        return f"ZipProduct({self._product!r})"
+
+    @property
+    def product(self) -> str:
+        """Name without ``.SAFE`` and ``.zip``."""
+        return self._product
+
+    def members(self) -> tuple[str, ...]:
+        """Paths of the files inside the product, with ``/``, sorted."""
+        return tuple(sorted(self._contents().members))
+
+    def read(self, member: str) -> bytes:
+        """Whole content of a small file; BadProduct if it is missing or unreadable."""
+        info = self._info(member)
+        refuse_large(self.product, member, info.file_size)
+        return b"".join(self._pieces(member, 0, info.file_size))
+
+    def gdal_path(self, member: str) -> str:
+        """Path under which GDAL opens the file; BadProduct if it is missing or packed in a way GDAL cannot read."""
+        info = self._info(member)
+        if info.compress_type not in _GDAL_METHODS:
+            method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
+            reason = (
+                f"must be stored or packed by DEFLATE for GDAL to read it; it is packed by {method}: unpack the zip"
+            )
+            raise BadProduct(self.product, member, reason)
+        return f"/vsizip/{{{self._file.gdal_path}}}/{info.filename}"
+
+    def extent(self, member: str, start: int, length: int) -> Extent:
+        """These bytes of a member in a local file: the zip itself or a part of it, or unpacked in the spool.
+
+        Raises
+        ------
+        BadProduct
+            When the member is missing, encrypted or damaged.
+        """
+        info = self._info(member)
+        length = max(min(length, info.file_size - start), 0)
+        if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED:
+            return self._file.extent(self._data_offset(member, info) + start, length)
+
+        def unpack(out: BinaryIO) -> None:
+            out.writelines(self._pieces(member, start, length))
+
+        return self._spool.keep((self._contents().identity, info.filename, start, length), unpack), 0
+
+    def _data_offset(self, member: str, info: zipfile.ZipInfo) -> int:
+        """Where the bytes of a stored member begin: the local header may be longer than the central one tells."""
+        try:
+            with self._file.open(self._contents().cuts) as file:
+                file.seek(info.header_offset)
+                signature, name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        except (struct.error, OSError) as error:
+            raise BadProduct(self.product, member, f"cannot be unpacked: {error}") from error
+        if signature != _SIGNATURE:
+            raise BadProduct(self.product, member, "cannot be unpacked: no header where the zip's directory says")
+        offset: int = info.header_offset + _LOCAL_HEADER.size + name + extra
+        return offset
+
+    def _pieces(self, member: str, start: int, length: int) -> Iterator[bytes]:
+        """Bytes of a member, unpacked bit by bit."""
+        try:
+            with (
+                self._file.open(self._contents().cuts) as file,
+                zipfile.ZipFile(file) as container,
+                container.open(self._info(member)) as stream,
+            ):
+                stream.seek(start)
+                for left in range(length, 0, -UNPACKED_BYTES):
+                    yield _exactly(stream, min(left, UNPACKED_BYTES))
+                stream.read(1)  # at the member's end its checksum is compared
+        except _DAMAGE as error:
+            raise BadProduct(self.product, member, f"cannot be unpacked: {error}") from error
+
+    def _info(self, member: str) -> zipfile.ZipInfo:
+        try:
+            return self._contents().members[member]
+        except KeyError:
+            raise missing(self.product, member) from None
+
+    def _contents(self) -> _Contents:
+        """The zip's directory; read again when the zip was replaced."""
+        try:
+            identity = self._file.identity()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BadProduct(self.product, "", f"is not there any more: no file {error.filename}") from error
+        except OSError as error:
+            raise BadProduct(self.product, "", f"must be a readable zip: {error}") from error
+        if self._known is None or self._known.identity != identity:
+            self._known = self._read_contents(identity)
+        return self._known
+
+    def _read_contents(self, identity: str) -> _Contents:
+        """The whole zip is refused if one of its names leads out of it."""
+        try:
+            with self._file.open() as file, zipfile.ZipFile(file) as container:
+                infos, directory = container.infolist(), container.start_dir
+        except _DAMAGE as error:
+            raise BadProduct(self.product, "", f"must be a zip: {error}") from error
+        return _Contents(identity, self._members(infos), (*(info.header_offset for info in infos), directory))
+
+    def _members(self, infos: list[zipfile.ZipInfo]) -> Mapping[str, zipfile.ZipInfo]:
+        found: dict[tuple[str, ...], zipfile.ZipInfo] = {}
+        for info in infos:
+            parts = safe_parts(self.product, info.filename)
+            if not info.is_dir() and not any(is_litter(part) for part in parts):
+                found[parts] = info
+        depth = _root_depth(self.product, found)
+        return {"/".join(parts[depth:]): info for parts, info in found.items() if len(parts) > depth}
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    body = stream.read(length)
+    if len(body) != length:
+        raise EOFError("ends before the size that the zip's directory tells")
+    return body
+
+
+def _root_depth(product: str, found: Mapping[tuple[str, ...], object]) -> int:
+    """1 if the product lies in a folder of the zip, 0 if its files lie at the top."""
+    roots = {parts[0] for parts in found if len(parts) > 1 and SAFE_ENDING.search(parts[0])}
+    if len(roots) > 1:
+        raise BadProduct(product, "", f"must hold one product; the zip holds {', '.join(sorted(roots))}")
+    tops = {parts[0] for parts in found}
+    return 1 if roots or (len(tops) == 1 and any(parts[1:] == ("manifest.safe",) for parts in found)) else 0
