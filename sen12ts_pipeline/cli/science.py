@@ -98,7 +98,7 @@ def interferogram(
     layers = np.full((len(INTERFEROGRAM_BANDS), *wanted.shape), np.nan, np.float32)
 
     def one_block(block: Grid) -> list[Layer]:
-        cells = engine.interferogram(engine.terrain(block, earlier), earlier, later, pol)
+        cells = engine.interferogram(block, earlier, later, pol)
         return [c.repeat(2, 0).repeat(2, 1) for c in cells]
 
     _fill(layers, wanted, "interferogram", one_block)

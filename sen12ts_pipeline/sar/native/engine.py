@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import Grid, TileId
@@ -26,6 +27,7 @@ from sen12ts_pipeline.ports import (
     Sighting,
     Source,
     Terrain,
+    UInt8,
 )
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.backscatter import gamma0_db
@@ -40,10 +42,13 @@ from sen12ts_pipeline.sar.native.terrain import (
     EDGE_MARGIN_LINES,
     EDGE_MARGIN_SAMPLES,
     FACET_SPLIT,
+    choose_bursts,
     make_terrain,
     serving_burst,
 )
 from sen12ts_pipeline.terrain.dem import Dem
+
+Float64 = npt.NDArray[np.float64]
 
 VERSION = "2"
 """Raised whenever a change alters output bytes."""
@@ -108,11 +113,14 @@ class NativeEngine:
     remember: Remember = _compute
     _open: Any = field(init=False, repr=False)
     _overlap: Any = field(init=False, repr=False)
-    _centre_cache: dict[tuple[TileId, ...], Any] = field(init=False, repr=False, default_factory=dict)
+    _group: Any = field(init=False, repr=False)
+    _point: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_open", functools.lru_cache(maxsize=64)(self._read_pass))
         object.__setattr__(self, "_overlap", functools.lru_cache(maxsize=1024)(self._delay_in_overlap))
+        object.__setattr__(self, "_group", functools.lru_cache(maxsize=256)(self._centres))
+        object.__setattr__(self, "_point", functools.lru_cache(maxsize=4096)(self._centre))
 
     def _read_pass(self, one: Pass) -> OpenPass:
         return open_pass(one, self.source, self.orbits)
@@ -150,22 +158,23 @@ class NativeEngine:
         found: dict[TileId, Sighting] = {}
         for zone in sorted({t.zone for t in tiles}):
             group = [t for t in tiles if t.zone == zone]
-            time, distance = geometry.solve_far(self._centres(tuple(group)), opened.orbit)
+            time, distance = geometry.solve_far(self._group(tuple(group)), opened.orbit)
             for tile, t, r in zip(group, time, distance, strict=True):
                 if np.isfinite(t):
                     burst = serving_burst(opened, float(t), float(r))
                     found[tile] = Sighting(opened.epoch + timedelta(seconds=float(t)), burst)
         return found
 
-    def _centres(self, tiles: tuple[TileId, ...]) -> np.ndarray[Any, Any]:
+    def _centres(self, tiles: tuple[TileId, ...]) -> Float64:
         """Earth-fixed centres (n, 3) of tiles of one zone, at height 0 where the DEM is void."""
-        centres = self._centre_cache.get(tiles)
-        if centres is None:
-            heights = np.array([centre_height(t.grid, self.dem) for t in tiles])
-            easting, northing = (np.array(x) for x in zip(*(t.grid.centre for t in tiles), strict=True))
-            centres = geometry.earth_fixed(tiles[0].epsg, easting, northing, heights)
-            self._centre_cache[tiles] = centres
-        return centres
+        heights = np.array([centre_height(t.grid, self.dem) for t in tiles])
+        easting, northing = (np.array(x) for x in zip(*(t.grid.centre for t in tiles), strict=True))
+        return geometry.earth_fixed(tiles[0].epsg, easting, northing, heights)
+
+    def _centre(self, grid: Grid) -> Float64:
+        """Earth-fixed centre (3,) of a grid."""
+        centre = (np.array([x]) for x in (*grid.centre, centre_height(grid, self.dem)))
+        return np.asarray(geometry.earth_fixed(grid.epsg, *centre)[0])
 
     def terrain(self, grid: Grid, reference: Pass) -> Terrain:
         """Terrain layers of a grid as the reference pass sees it; no sample is read."""
@@ -176,7 +185,7 @@ class NativeEngine:
         self._pair(grid, bursts, earlier, later)
 
     def _pair(self, grid: Grid, bursts: tuple[BurstId, ...], earlier: Pass, later: Pass) -> dict[str, float]:
-        return describe_pair(grid, centre_height(grid, self.dem), self.opened(earlier), self.opened(later), bursts)
+        return describe_pair(self._point(grid), self.opened(earlier), self.opened(later), bursts)
 
     def frames(self, job: FrameJob) -> Iterator[Frame | Exception]:
         """Frames of every grid and pass of the chain but the first, grid by grid."""
@@ -185,22 +194,24 @@ class NativeEngine:
 
     def _frames_of(self, terrain: Terrain, chain: tuple[Pass, ...]) -> Iterator[Frame | Exception]:
         surface = Surface.of(terrain.grid, self.dem)
-        before = _attempt(self._image, terrain, surface, chain[0], (), NOWHERE_LATE)
+        image_of = functools.partial(self._image, terrain.bursts, terrain.choice, surface)
+        before = _attempt(image_of, chain[0], (), NOWHERE_LATE)
         for first, second in itertools.pairwise(chain):
             late = _attempt(self._late, first, second, terrain.bursts)
             if isinstance(late, Exception):
                 yield late
                 moved = True
             else:
-                image = _attempt(self._image, terrain, surface, second, ("VH", "VV"), late)
+                image = _attempt(image_of, second, ("VH", "VV"), late)
                 yield self._frame(terrain, (first, second), before, image, late)
                 moved = any(late.values())
             # As the earlier one of the next pair, a pass is sampled where its annotation says.
-            before = _attempt(self._image, terrain, surface, second, (), NOWHERE_LATE) if moved else image
+            before = _attempt(image_of, second, (), NOWHERE_LATE) if moved else image
 
     def _image(
         self,
-        terrain: Terrain,
+        bursts: tuple[BurstId, ...],
+        choice: UInt8,
         surface: Surface,
         one: Pass,
         polarisations: tuple[str, ...],
@@ -210,8 +221,7 @@ class NativeEngine:
         def sampling(burst: BurstId) -> Sampling:
             return Sampling(self.options.doppler_range_shift, self.options.fm_mismatch, late.get(burst, 0.0))
 
-        opened = self.opened(one)
-        return make_image(terrain.bursts, terrain.choice, opened, surface, polarisations, flat, sampling)
+        return make_image(bursts, choice, self.opened(one), surface, polarisations, flat, sampling)
 
     def _frame(
         self,
@@ -270,18 +280,24 @@ class NativeEngine:
         kept = self.remember(Recipe("misregistration", {**inputs, "engine": self.identity.as_json()}), compute)
         return Delay(kept["seconds"], kept["spread_s"])
 
-    def backscatter(self, terrain: Terrain, one: Pass) -> dict[str, np.ndarray[Any, Any]]:
+    def backscatter(
+        self, terrain: Terrain, one: Pass, polarisations: tuple[str, ...] = ("VH", "VV")
+    ) -> dict[str, np.ndarray[Any, Any]]:
         """gamma0 (dB) by polarisation of one pass, for those who want no interferogram."""
         surface = Surface.of(terrain.grid, self.dem)
-        image = self._image(terrain, surface, one, ("VH", "VV"), NOWHERE_LATE, flat="")
-        return {p: gamma0_db(image.power[p], image.noise[p], terrain.factor)[0] for p in ("VH", "VV")}
+        image = self._image(terrain.bursts, terrain.choice, surface, one, polarisations, NOWHERE_LATE, flat="")
+        return {p: gamma0_db(image.power[p], image.noise[p], terrain.factor)[0] for p in polarisations}
 
-    def interferogram(self, terrain: Terrain, earlier: Pass, later: Pass, polarisation: str) -> tuple[Float32, Float32]:
-        """Coherence and phase of two passes on 20 m cells, for those who want no frame; Rejected, `check_pair`."""
-        self.check_pair(terrain.grid, terrain.bursts, earlier, later)
-        surface = Surface.of(terrain.grid, self.dem)
-        first = self._image(terrain, surface, earlier, (), NOWHERE_LATE, polarisation)
-        second = self._image(terrain, surface, later, (), self._late(earlier, later, terrain.bursts), polarisation)
+    def interferogram(self, grid: Grid, earlier: Pass, later: Pass, polarisation: str) -> tuple[Float32, Float32]:
+        """Coherence and phase of two passes on 20 m cells, for those who want no frame; Rejected, `check_pair`.
+
+        The earlier pass is the reference, and no mask is made.
+        """
+        surface = Surface.of(grid, self.dem)
+        bursts, choice = choose_bursts(surface, self.opened(earlier))
+        self.check_pair(grid, bursts, earlier, later)
+        first = self._image(bursts, choice, surface, earlier, (), NOWHERE_LATE, polarisation)
+        second = self._image(bursts, choice, surface, later, (), self._late(earlier, later, bursts), polarisation)
         return estimate(first.flat, second.flat)
 
 

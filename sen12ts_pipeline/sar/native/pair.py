@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sen12ts_pipeline.domain.bursts import BurstId
-from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.errors import Rejected
 from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.interferogram import gaussian_taps
 from sen12ts_pipeline.sar.native.lattice import EASTING_STEP_M, NORTHING_STEP_M
 from sen12ts_pipeline.sar.native.scene import OpenPass, PlacedBurst
 from sen12ts_pipeline.sar.native.taps import speckle_correlation
+from sen12ts_pipeline.sentinel1.orbit import Orbit
 
 Float64 = npt.NDArray[np.float64]
 
@@ -25,10 +26,47 @@ ASIDE_M = 500.0
 """Between points whose positions in a burst tell how the map lies in it."""
 
 
-def describe_pair(
-    grid: Grid, height_m: float, earlier: OpenPass, later: OpenPass, bursts: tuple[BurstId, ...]
-) -> dict[str, float]:
-    """Figures of a pair at the grid's centre, for provenance.
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """How two orbits see one point, each at its own time.
+
+    Attributes
+    ----------
+    times_s, ranges_m : tuple of float
+        Zero-Doppler times from each pass's epoch, and slant ranges.
+    perpendicular_m : float
+        Part of the second position's offset across the first line of sight; positive away from the ground.
+    sine : float
+        Of the angle between the first line of sight and the vertical.
+    """
+
+    times_s: tuple[float, float]
+    ranges_m: tuple[float, float]
+    perpendicular_m: float
+    sine: float
+
+    @classmethod
+    def at(cls, point: Float64, first: Orbit, second: Orbit) -> Separation:
+        """Separation of two orbits at an Earth-fixed point (3,)."""
+        one, other = (geometry.localise(orbit, point) for orbit in (first, second))
+        (t1, r1), (t2, r2) = geometry.solve(point[None], one), geometry.solve(point[None], other)
+        (here, velocity, _), (there, _, _) = one.state(t1[0]), other.state(t2[0])
+        look = (point - here) / r1[0]
+        across = np.cross(look, velocity)
+        perpendicular = ((there - here) * across).sum() / np.sqrt((across * across).sum())
+        upright = (look * point).sum() / np.sqrt((point * point).sum())
+        sine = math.sqrt(1 - float(upright) ** 2)
+        return cls((float(t1[0]), float(t2[0])), (float(r1[0]), float(r2[0])), float(perpendicular), sine)
+
+    def height_of_ambiguity_m(self, wavelength_m: float) -> float:
+        """Height that turns the phase once around; infinite without a baseline."""
+        if self.perpendicular_m == 0.0:
+            return math.inf
+        return wavelength_m * self.ranges_m[0] * self.sine / (2 * self.perpendicular_m)
+
+
+def describe_pair(point: Float64, earlier: OpenPass, later: OpenPass, bursts: tuple[BurstId, ...]) -> dict[str, float]:
+    """Figures of a pair at an Earth-fixed point (3,), for provenance.
 
     Returns
     -------
@@ -46,27 +84,19 @@ def describe_pair(
         if one.keeps_antenna_phase:
             detail = "processed before IPF 2.43, which left the elevation antenna pattern's phase in the samples"
             raise Rejected("antenna_phase", one.id, detail)
-    easting, northing = grid.centre
-    points = geometry.earth_fixed(grid.epsg, *(np.array([x]) for x in (easting, northing, height_m)))
-    first, second = (geometry.localise(one.orbit, points[0]) for one in (earlier, later))
-    (t1, r1), (t2, r2) = geometry.solve(points, first), geometry.solve(points, second)
-    (s1, v1, _), (s2, _, _) = first.state(t1), second.state(t2)
-    look = (points[0] - s1[0]) / r1[0]
-    across = np.cross(look, v1[0] / np.linalg.norm(v1[0]))
-    perpendicular = float((s2[0] - s1[0]) @ (across / np.linalg.norm(across)))
-    sine = float(np.sqrt(1 - (look @ (points[0] / np.linalg.norm(points[0]))) ** 2))
+    apart = Separation.at(point, earlier.orbit, later.orbit)
+    here, there = zip(apart.times_s, apart.ranges_m, strict=True)
     pairs = [(earlier.require(b), later.require(b)) for b in bursts]
-    shifts = [b.doppler_hz(t2[0], r2[0]) - a.doppler_hz(t1[0], r1[0]) for a, b in pairs]
-    doppler_hz = max(shifts, key=abs)
+    doppler_hz = max((second.doppler_hz(*there) - first.doppler_hz(*here) for first, second in pairs), key=abs)
     swath = pairs[0][0].swath
     common = 1.0 - abs(doppler_hz) / swath.azimuth_bandwidth_hz
     if common < SMALLEST_COMMON_BAND:
         detail = f"{common:.0%} of the azimuth band is common, at least {SMALLEST_COMMON_BAND:.0%} is needed"
         raise Rejected("common_band", f"{earlier.id} {later.id}", detail)
-    ambiguity = swath.wavelength_m * float(r1[0]) * sine / (2 * perpendicular) if perpendicular else float("inf")
-    seconds = (later.epoch - earlier.epoch).total_seconds() + float(t2[0] - t1[0])
+    ambiguity = apart.height_of_ambiguity_m(swath.wavelength_m)
+    seconds = (later.epoch - earlier.epoch).total_seconds() + apart.times_s[1] - apart.times_s[0]
     return {
-        "perpendicular_baseline_m": round(perpendicular, 3),
+        "perpendicular_baseline_m": round(apart.perpendicular_m, 3),
         "height_of_ambiguity_m": round(min(max(ambiguity, -1e9), 1e9), 2),
         "days": round(seconds / 86400, 6),
         "doppler_difference_hz": round(doppler_hz, 2),

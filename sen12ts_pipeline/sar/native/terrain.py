@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from sen12ts_pipeline.sar.native.surface import Surface
 from sen12ts_pipeline.terrain.dem import Dem
 
 Float64 = npt.NDArray[np.float64]
+Position = Callable[[PlacedBurst], Iterable[Float64]]
+"""Line and sample of points in a burst."""
 
 NODE_M = 10.0
 """Step of the nodes on which slopes, masks and facet areas are computed."""
@@ -71,7 +73,8 @@ def make_terrain(grid: Grid, reference: OpenPass, dem: Dem, mask_margin: int = 0
         Rule ``dem_void`` when the DEM has no height in the grid, ``no_burst`` when no burst serves it.
     """
     nodes = _Nodes(grid, dem, reference, _halo_nodes(grid, dem, reference))
-    bursts, chosen, placed = choose_bursts(grid, reference, dem)
+    bursts, chosen = choose_bursts(Surface.of(grid, dem), reference)
+    placed = {burst: reference.bursts[burst] for burst in bursts}
     looks = round(effective_looks(placed[bursts[0]], _beside_centre(nodes)), 1)
     incidence, slope = _angles(nodes)
     layover, shadow, unknown = _layover_shadow(nodes, mask_margin)
@@ -173,9 +176,7 @@ def _steepness(grid: Grid, height_m: float, reference: OpenPass) -> float:
     return max(tangent, 1.0 / tangent)
 
 
-def choose_bursts(
-    grid: Grid, reference: OpenPass, dem: Dem
-) -> tuple[tuple[BurstId, ...], UInt8, dict[BurstId, PlacedBurst]]:
+def choose_bursts(surface: Surface, reference: OpenPass) -> tuple[tuple[BurstId, ...], UInt8]:
     """Burst of every lattice sample: between subswaths by range margin, within one by azimuth margin.
 
     Returns
@@ -184,32 +185,32 @@ def choose_bursts(
         Those that serve at least one sample, in order.
     choice : uint8 (rows + 10, 2 * cols + 20)
         Index into `bursts`; 255 where none serves.
-    placed : dict
-        The reference pass's copy of each.
 
     Raises
     ------
     Rejected
         Rule ``no_burst`` when no sample is served.
     """
-    surface = Surface.of(grid, dem)
     lattice = surface.lattice
-    time, distance = geometry.fit(surface.ground, reference.orbit).time_range(
-        lattice.easting, lattice.northing, surface.heights
-    )
-    candidates = list(reference.near(float(np.nanmin(time)), float(np.nanmax(time))))
-    chosen = np.full(lattice.shape, choice.NONE, np.uint8)
-    margin = np.full(lattice.shape, -1.0)
+    seen = geometry.sight(surface.ground, reference.orbit)
+    candidates = list(reference.near(float(seen.time_s.min()), float(seen.time_s.max())))
+
+    def position(placed: PlacedBurst) -> Float64:
+        nodes = np.stack(placed.line_sample(seen.time_s, seen.range_m))
+        field = geometry.Field.through(surface.ground.box, nodes)
+        return field.on_lattice(lattice.easting, lattice.northing, surface.heights)
+
+    chosen, margin = np.full(lattice.shape, choice.NONE, np.uint8), np.full(lattice.shape, -1.0)
     for subswath in SUBSWATHS:
-        _claim_subswath(candidates, subswath, time, distance, chosen, margin)
+        _claim_subswath(candidates, subswath, position, chosen, margin)
     used = np.unique(chosen[chosen != choice.NONE])
     if len(used) == 0:
-        where = f"EPSG:{grid.epsg} {grid.west:.0f} {grid.north:.0f}"
+        box = surface.ground.box
+        where = f"EPSG:{box.epsg} {box.west:.0f} {box.north:.0f}"
         raise Rejected("no_burst", where, f"no burst of pass {reference.id} has valid samples there")
     renumber = np.full(256, choice.NONE, np.uint8)
     renumber[used] = np.arange(len(used))
-    bursts = tuple(candidates[k].burst.id for k in used)
-    return bursts, renumber[chosen], {b: reference.bursts[b] for b in bursts}
+    return tuple(candidates[k].burst.id for k in used), renumber[chosen]
 
 
 def serving_burst(one: OpenPass, time_s: float, range_m: float) -> BurstId | None:
@@ -218,26 +219,28 @@ def serving_burst(one: OpenPass, time_s: float, range_m: float) -> BurstId | Non
     candidates = list(one.near(time_s, time_s))
     chosen, margin = np.full((1, 1), choice.NONE, np.uint8), np.full((1, 1), -1.0)
     for subswath in SUBSWATHS:
-        _claim_subswath(candidates, subswath, time, distance, chosen, margin)
+        _claim_subswath(candidates, subswath, lambda placed: placed.line_sample(time, distance), chosen, margin)
     return None if chosen[0, 0] == choice.NONE else candidates[chosen[0, 0]].burst.id
 
 
 def _claim_subswath(
-    candidates: list[PlacedBurst], subswath: str, time: Float64, distance: Float64, chosen: UInt8, margin: Float64
+    candidates: list[PlacedBurst], subswath: str, position: Position, chosen: UInt8, margin: Float64
 ) -> None:
+    """Let the bursts of a subswath claim what lies farther inside its range than in an earlier one's."""
+    mine = [(k, placed) for k, placed in enumerate(candidates) if placed.burst.id.subswath == subswath]
+    if not mine:
+        return
     own = np.full(chosen.shape, choice.NONE, np.uint8)
     azimuth, range_margin = np.full(chosen.shape, -1.0), np.full(chosen.shape, -1.0)
-    for index, placed in enumerate(candidates):
+    for index, placed in mine:
         burst = placed.burst
-        if burst.id.subswath != subswath:
-            continue
-        line, sample = placed.line_sample(time, distance)
         window = (
             burst.first_line + EDGE_MARGIN_LINES,
             burst.last_line - EDGE_MARGIN_LINES,
             burst.first_valid + EDGE_MARGIN_SAMPLES,
             burst.last_valid - EDGE_MARGIN_SAMPLES,
         )
+        line, sample = position(placed)
         choice.claim(line, sample, index, window, azimuth, range_margin, own)
     better = (own != choice.NONE) & ((chosen == choice.NONE) | (range_margin > margin))
     chosen[better] = own[better]

@@ -101,7 +101,7 @@ class TestSameBytes:
         # VV of a frame is the power of the samples made for the interferogram, turned by their carrier.
         np.testing.assert_allclose(layers["VV"], frames[0].vv, atol=1e-3)
         np.testing.assert_array_equal(layers["VH"], frames[0].vh)
-        coherence, phase = engine.interferogram(terrain, *tiny.passes[:2], "VV")
+        coherence, phase = engine.interferogram(terrain.grid, *tiny.passes[:2], "VV")
         np.testing.assert_array_equal(coherence, frames[0].coherence)
         np.testing.assert_array_equal(phase, frames[0].phase)
 

@@ -20,9 +20,14 @@ from tests.sar.native.surfaces import tile_at
 BURSTS = (BurstId(110435, "IW2"),)
 
 
+def centre(grid, height):
+    """Earth-fixed centre of a grid."""
+    return geometry.earth_fixed(grid.epsg, *(np.array([x]) for x in (*grid.centre, height)))[0]
+
+
 @pytest.fixture
-def grid():
-    return tile_at("IW2").grid
+def point():
+    return centre(tile_at("IW2").grid, 500.0)
 
 
 def apart(one, lines):
@@ -39,8 +44,8 @@ def apart(one, lines):
     return dataclasses.replace(one, bursts=moved)
 
 
-def test_a_pass_with_itself_has_no_baseline(morocco, grid):
-    pair = describe_pair(grid, 500.0, morocco, morocco, BURSTS)
+def test_a_pass_with_itself_has_no_baseline(morocco, point):
+    pair = describe_pair(point, morocco, morocco, BURSTS)
     assert pair["perpendicular_baseline_m"] == pytest.approx(0.0, abs=1e-3)
     assert pair["days"] == 0.0
     assert pair["doppler_difference_hz"] == 0.0
@@ -70,44 +75,44 @@ def test_the_orbits_and_the_dates_are_compared(tiny):
     engine = tiny.engine()
     terrain = engine.terrain(tiny.grid, tiny.passes[0])
     earlier, later = (engine.opened(one) for one in tiny.passes[:2])
-    pair = describe_pair(tiny.grid, 480.0, earlier, later, terrain.bursts)
+    pair = describe_pair(centre(tiny.grid, 480.0), earlier, later, terrain.bursts)
     assert pair["perpendicular_baseline_m"] == pytest.approx(tiny.truth.perpendicular_baseline_m(0), abs=0.5)
     assert pair["days"] == pytest.approx(12.0, abs=1e-3)
-    back = describe_pair(tiny.grid, 480.0, later, earlier, terrain.bursts)
+    back = describe_pair(centre(tiny.grid, 480.0), later, earlier, terrain.bursts)
     assert back["perpendicular_baseline_m"] == pytest.approx(-pair["perpendicular_baseline_m"], abs=0.5)
     assert back["doppler_difference_hz"] == -pair["doppler_difference_hz"]
 
 
-def test_bursts_some_lines_apart_share_most_of_their_band(morocco, grid):
-    pair = describe_pair(grid, 500.0, morocco, apart(morocco, 4), BURSTS)
+def test_bursts_some_lines_apart_share_most_of_their_band(morocco, point):
+    pair = describe_pair(point, morocco, apart(morocco, 4), BURSTS)
     # k_t of IW2, about 1450 Hz/s, times four lines.
     assert abs(pair["doppler_difference_hz"]) == pytest.approx(1450 * 4 * 2.0556e-3, rel=0.05)
 
 
-def test_bursts_200_lines_apart_are_refused(morocco, grid):
+def test_bursts_200_lines_apart_are_refused(morocco, point):
     with pytest.raises(Rejected) as caught:
-        describe_pair(grid, 500.0, morocco, apart(morocco, 200), BURSTS)
+        describe_pair(point, morocco, apart(morocco, 200), BURSTS)
     assert caught.value.rule == "common_band"
     assert f"{SMALLEST_COMMON_BAND:.0%}" in caught.value.detail
 
 
-def test_the_limit_is_a_share_of_the_band(morocco, grid):
+def test_the_limit_is_a_share_of_the_band(morocco, point):
     swath = morocco.bursts[BURSTS[0]].swath
     lines = (1 - SMALLEST_COMMON_BAND) * swath.azimuth_bandwidth_hz / 1450 / swath.line_interval_s
-    describe_pair(grid, 500.0, morocco, apart(morocco, round(0.9 * lines)), BURSTS)
+    describe_pair(point, morocco, apart(morocco, round(0.9 * lines)), BURSTS)
     with pytest.raises(Rejected):
-        describe_pair(grid, 500.0, morocco, apart(morocco, round(1.1 * lines)), BURSTS)
+        describe_pair(point, morocco, apart(morocco, round(1.1 * lines)), BURSTS)
 
 
-def test_a_burst_that_one_pass_lacks_is_named(morocco, grid):
+def test_a_burst_that_one_pass_lacks_is_named(morocco, point):
     with pytest.raises(BadProduct, match="000001_iw2"):
-        describe_pair(grid, 500.0, morocco, morocco, (BurstId(1, "IW2"),))
+        describe_pair(point, morocco, morocco, (BurstId(1, "IW2"),))
 
 
 @pytest.mark.parametrize("position", [0, 1])
-def test_a_pass_with_the_phase_of_its_antenna_makes_no_pair(morocco, grid, position):
+def test_a_pass_with_the_phase_of_its_antenna_makes_no_pair(morocco, point, position):
     passes = [morocco, morocco]
     passes[position] = dataclasses.replace(morocco, keeps_antenna_phase=True)
     with pytest.raises(Rejected, match=r"IPF 2\.43") as caught:
-        describe_pair(grid, 500.0, *passes, BURSTS)
+        describe_pair(point, *passes, BURSTS)
     assert caught.value.rule == "antenna_phase"

@@ -16,6 +16,7 @@ from pyproj import Transformer
 
 from sen12ts_pipeline.sar.native.geometry import localise, solve
 from sen12ts_pipeline.sar.native.kernels import gauss
+from sen12ts_pipeline.sar.native.pair import Separation
 from sen12ts_pipeline.sentinel1.orbit import Orbit
 
 PAIR = Path(__file__).parents[2] / "data/sentinel1/snap_pair_amsterdam.zip"
@@ -104,14 +105,13 @@ class TestGeometry:
         assert (ours / snaps).mean() == pytest.approx(1.024, abs=0.002)
 
     def test_meets_the_perpendicular_baseline(self):
-        # The formula of describe_pair, from SNAP's reference to its secondary; SNAP's figure is that of the scene.
-        point = ground()[len(ground()) // 2][None]
-        (t1, r1), (t2, _) = (solve(point, local(which)) for which in ("reference", "secondary"))
-        (here, velocity, _), (there, _, _) = local("reference").state(t1), local("secondary").state(t2)
-        across = np.cross((point - here) / r1[:, None], velocity)[0]
-        perpendicular_m = float((there - here)[0] @ across / np.linalg.norm(across))
-        assert perpendicular_m == pytest.approx(metadata()["baseline"]["Perp Baseline"], abs=0.5)
-        assert float(t1[0] - t2[0]) / 86400 == pytest.approx(metadata()["baseline"]["Temp Baseline"], abs=1e-4)
+        # From SNAP's reference to its secondary; SNAP's figures are those of the scene.
+        about = metadata()["baseline"]
+        point = ground()[len(ground()) // 2]
+        apart = Separation.at(point, orbit("reference"), orbit("secondary"))
+        assert apart.perpendicular_m == pytest.approx(about["Perp Baseline"], abs=0.5)
+        assert apart.height_of_ambiguity_m(WAVELENGTH_M) == pytest.approx(526.36, rel=0.03)  # its product says so
+        assert (apart.times_s[0] - apart.times_s[1]) / 86400 == pytest.approx(about["Temp Baseline"], abs=1e-4)
 
     def test_makes_a_fringe_of_the_flat_earth(self):
         fringes = 2 * apart_m(ground()).reshape(SHAPE)[42, [0, -1]] / WAVELENGTH_M
