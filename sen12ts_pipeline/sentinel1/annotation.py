@@ -7,6 +7,7 @@ the time nearest to the burst's middle, never by index, and each is evaluated fr
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from sen12ts_pipeline.domain.bursts import BURSTS_PER_CYCLE, MID_IW2_OFFSET_S, ORBIT_PERIOD_S, BurstId, burst_number
 from sen12ts_pipeline.sentinel1 import plausible
 from sen12ts_pipeline.sentinel1.elements import Elements
+from sen12ts_pipeline.sentinel1.node import ascending_node_s
 from sen12ts_pipeline.sentinel1.orbit import Orbit
 from sen12ts_pipeline.xml import parse
 
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 
+log = logging.getLogger(__name__)
+
 SPEED_OF_LIGHT_M_S = 299_792_458.0
+
+_NODE_TOLERANCE_S = 0.5
+"""By which annotated times since the node may be wrong: numbers have a margin of 1.2 s, and the vectors tell 0.03 s."""
 
 _GENERAL, _INFO = "generalAnnotation/productInformation/", "imageAnnotation/imageInformation/"
 _BURST = "swathTiming/burstList/burst"
@@ -202,6 +209,7 @@ def read_swath(body: bytes, *, product: str, member: str, track: int, epoch: dat
     range_rate_hz = r.within(_GENERAL + "rangeSamplingRate", 60e6, 70e6)
     line_interval_s = r.within(_INFO + "azimuthTimeInterval", 2.0e-3, 2.1e-3)
     steering_deg_s = plausible.STEERING_DEG_S[subswath]
+    orbit = _read_orbit(r)
     swath = Swath(
         product=product,
         member=member,
@@ -227,10 +235,10 @@ def read_swath(body: bytes, *, product: str, member: str, track: int, epoch: dat
         range_window=r.within(processing + "rangeProcessing/windowCoefficient", 0.5, 1.0),
         azimuth_bandwidth_hz=r.within(processing + "azimuthProcessing/processingBandwidth", 200.0, 1 / line_interval_s),
         azimuth_window=r.within(processing + "azimuthProcessing/windowCoefficient", 0.5, 1.0),
-        orbit=_read_orbit(r),
+        orbit=orbit,
         fm_rates=_read_fm_rates(r),
         doppler=_read_doppler(r),
-        bursts=_read_bursts(r, subswath, lines_per_burst, samples, track),
+        bursts=_read_bursts(r, subswath, (lines_per_burst, samples), track, orbit),
     )
     _check(r, swath)
     return swath
@@ -321,25 +329,52 @@ def _read_doppler(r: Elements) -> tuple[RangePolynomial, ...]:
     return tuple(found)
 
 
-def _read_bursts(r: Elements, subswath: str, lines: int, samples: int, track: int) -> tuple[Burst, ...]:
+def _read_bursts(r: Elements, subswath: str, shape: tuple[int, int], track: int, orbit: Orbit) -> tuple[Burst, ...]:
+    """Bursts of the slice; shape : lines and samples of each."""
     elements = r.root.findall(_BURST)
-    after_node = bool(elements) and r.number("azimuthAnxTime", elements[0]) > ORBIT_PERIOD_S
+    starts = [r.seconds("azimuthTime", e) for e in elements]
+    numbers = [_annotated_number(r, e) for e in elements]
+    if None in numbers:
+        since_node = _since_node(r, elements, starts, orbit)
+        numbers = [
+            burst_number(
+                anx_s=anx,
+                raw_delay_s=_raw_delay(r, e, start),
+                subswath=subswath,
+                track=track,
+                after_node=since_node[0] > ORBIT_PERIOD_S,
+            )
+            for e, start, anx in zip(elements, starts, since_node, strict=True)
+        ]
     bursts = []
-    for index, e in enumerate(elements):
-        start = r.seconds("azimuthTime", e)
-        number = _annotated_number(r, e)
-        if number is None:
-            delay = r.seconds("sensingTime", e) - start
-            if not plausible.RAW_DELAY_S[0] <= delay <= plausible.RAW_DELAY_S[1]:
-                raise r.bad(f"{_BURST}/sensingTime", f"lies {delay:.3f} s after the burst's azimuthTime")
-            anx = r.within("azimuthAnxTime", 0.0, 2 * ORBIT_PERIOD_S, e)
-            number = burst_number(anx_s=anx, raw_delay_s=delay, subswath=subswath, track=track, after_node=after_node)
+    for index, (e, start, number) in enumerate(zip(elements, starts, numbers, strict=True)):
         try:
-            burst_id = BurstId(number, subswath)
+            burst_id = BurstId(number or 0, subswath)
         except ValueError as error:
             raise r.bad(f"{_BURST}/burstId", str(error)) from None
-        bursts.append(Burst(burst_id, index, start, *_valid_samples(r, e, lines, samples)))
+        bursts.append(Burst(burst_id, index, start, *_valid_samples(r, e, *shape)))
     return tuple(bursts)
+
+
+def _since_node(r: Elements, bursts: list[_Element], starts: list[float], orbit: Orbit) -> list[float]:
+    """Times of the bursts since the ascending node: as annotated, unless the state vectors tell another node."""
+    annotated = [r.within("azimuthAnxTime", 0.0, 2 * ORBIT_PERIOD_S, e) for e in bursts]
+    node = ascending_node_s(orbit, starts[0])
+    if node is None:
+        return annotated
+    off = (starts[0] - node - annotated[0] + ORBIT_PERIOD_S / 2) % ORBIT_PERIOD_S - ORBIT_PERIOD_S / 2
+    if abs(off) < _NODE_TOLERANCE_S:
+        return annotated
+    log.warning("annotated times since the node are wrong", extra={"product": r.product, "off_s": round(off, 3)})
+    return [start - node for start in starts]
+
+
+def _raw_delay(r: Elements, burst: _Element, start_s: float) -> float:
+    """From a burst's zero-Doppler time to that of its raw data."""
+    delay = r.seconds("sensingTime", burst) - start_s
+    if not plausible.RAW_DELAY_S[0] <= delay <= plausible.RAW_DELAY_S[1]:
+        raise r.bad(f"{_BURST}/sensingTime", f"lies {delay:.3f} s after the burst's azimuthTime")
+    return delay
 
 
 def _annotated_number(r: Elements, burst: _Element) -> int | None:
