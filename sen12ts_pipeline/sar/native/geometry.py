@@ -26,7 +26,7 @@ _NODES = 7
 _HEIGHT_MARGIN_M = 10.0
 _TOLERANCE_S = 1e-6
 _RASTER_S = 2.0
-"""Step of local orbits: a point is at most 1.5 s from the middle of one that reaches 4 s."""
+"""Step of local orbits: a point is at most 1 s from the middle of one that reaches 4 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,6 @@ class Box:
         low, high = float(np.nanmin(heights)) - _HEIGHT_MARGIN_M, float(np.nanmax(heights)) + _HEIGHT_MARGIN_M
         return cls(
             epsg, float(easting.min()), float(northing.min()), float(easting.max()), float(northing.max()), low, high
-        )
-
-    def unit(self, easting: Float64, northing: Float64, height: Float64) -> tuple[Float64, Float64, Float64]:
-        """Coordinates scaled to -1..1 over the box."""
-        return (
-            (2.0 * easting - self.west - self.east) / (self.east - self.west),
-            (2.0 * northing - self.south - self.north) / (self.north - self.south),
-            (2.0 * height - self.low - self.high) / (self.high - self.low),
         )
 
 
@@ -140,11 +132,14 @@ class Field:
 
     def on_lattice(self, easting: Float64, northing: Float64, height: Float64) -> Float64:
         """Values (k, rows, cols) over the lattice of easting (cols,), northing (rows,), with heights (rows, cols)."""
-        x, y, z = self.box.unit(easting, northing, height)
-        out = np.empty((len(self.middle), *height.shape))
+        box = self.box
+        x = (2.0 * easting - box.west - box.east) / (box.east - box.west)
+        y = (2.0 * northing - box.south - box.north) / (box.north - box.south)
+        scale = 2.0 / (box.high - box.low), -(box.low + box.high) / (box.high - box.low)
         coefficients = self.coefficients.copy()
         coefficients[:, 0] += self.middle
-        polynomial.on_lattice(coefficients, x, y, z, out)
+        out = np.empty((len(self.middle), *height.shape))
+        polynomial.on_lattice(coefficients, x, y, height, scale, out)
         return out
 
 
@@ -259,15 +254,13 @@ def localise(orbit: Orbit, point: Float64) -> LocalOrbit:
 
     Local orbits lie on a fixed raster of times, so that all grids of a pass share a few of them.
     """
+    ahead = ((point - orbit.position_m) * orbit.velocity_m_s).sum(1)
+    # The point lies ahead of the vectors before its time and behind those after; beyond both ends, it is far from all.
+    k = min(max(int((ahead > 0.0).sum()), 1), len(ahead) - 1)
+    share = ahead[k - 1] / (ahead[k - 1] - ahead[k])
+    time = float(orbit.time_s[k - 1] + share * (orbit.time_s[k] - orbit.time_s[k - 1]))
     first, last = (round(float(t) / _RASTER_S) for t in (orbit.time_s[0], orbit.time_s[-1]))
-    step = (first + last) // 2
-    for _ in range(20):
-        local = _on_raster(orbit, step)
-        time = float(solve(point[None], local)[0][0])
-        if abs(time - local.centre_s) <= 0.75 * _RASTER_S:
-            return local
-        step = min(max(round(time / _RASTER_S), first - 2), last + 2)
-    return local
+    return _on_raster(orbit, min(max(round(time / _RASTER_S), first - 2), last + 2))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -203,7 +203,7 @@ def choose_bursts(surface: Surface, reference: OpenPass) -> tuple[tuple[BurstId,
     chosen, margin = np.full(lattice.shape, choice.NONE, np.uint8), np.full(lattice.shape, -1.0)
     for subswath in SUBSWATHS:
         _claim_subswath(candidates, subswath, position, chosen, margin)
-    used = np.unique(chosen[chosen != choice.NONE])
+    used = np.flatnonzero(np.bincount(chosen.ravel(), minlength=256)[: choice.NONE])
     if len(used) == 0:
         box = surface.ground.box
         where = f"EPSG:{box.epsg} {box.west:.0f} {box.north:.0f}"

@@ -34,11 +34,12 @@ def _collapse(c: Float64, y: float, row: Float64) -> None:
 
 
 @njit(nogil=True, cache=True)
-def on_lattice(c: Float64, x: Float64, y: Float64, z: Float64, out: Float64) -> None:
+def on_lattice(c: Float64, x: Float64, y: Float64, height: Float64, scale: tuple[float, float], out: Float64) -> None:
     """Values (k, rows, cols) of k polynomials over the lattice of y (rows,) and x (cols,) with z (rows, cols).
 
-    c : (k, TERMS), terms ordered by power of z, then y, then x, each ascending. NaN stays NaN. The powers of y are
-    summed once a row, which leaves 15 terms for a point.
+    c : (k, TERMS), terms ordered by power of z, then y, then x, each ascending. height, scale : z is height times the
+    first number plus the second; NaN stays NaN. The powers of y are summed once a row, which leaves 15 terms for a
+    point.
     """
     d = np.empty(_ROW_TERMS)
     for q in range(c.shape[0]):
@@ -47,9 +48,9 @@ def on_lattice(c: Float64, x: Float64, y: Float64, z: Float64, out: Float64) -> 
             a0, a1, a2, a3, a4 = d[0], d[1], d[2], d[3], d[4]
             b0, b1, b2, b3, c0, c1, c2 = d[5], d[6], d[7], d[8], d[9], d[10], d[11]
             d0, d1, e0 = d[12], d[13], d[14]
-            heights, row = z[i], out[q, i]
+            heights, row = height[i], out[q, i]
             for j in range(x.shape[0]):
-                u, w = x[j], heights[j]
+                u, w = x[j], heights[j] * scale[0] + scale[1]
                 third = c0 + u * (c1 + u * c2) + w * (d0 + u * d1 + w * e0)
                 row[j] = (
                     a0 + u * (a1 + u * (a2 + u * (a3 + u * a4))) + w * (b0 + u * (b1 + u * (b2 + u * b3)) + w * third)

@@ -22,13 +22,13 @@ def test_equals_the_sum_of_its_terms():
     c, x, y = rng.normal(size=(3, 35)), rng.uniform(-1, 1, 7), rng.uniform(-1, 1, 5)
     z = rng.uniform(-1, 1, (5, 7))
     out = np.empty((3, 5, 7))
-    polynomial.on_lattice(c, x, y, z, out)
+    polynomial.on_lattice(c, x, y, 250.0 + 40.0 * z, (1 / 40.0, -250.0 / 40.0), out)
     np.testing.assert_allclose(out, np.moveaxis(terms(x[None], y[:, None], z) @ c.T, -1, 0), atol=1e-13)
 
 
 def test_a_void_height_is_void():
     out = np.empty((1, 1, 2))
-    polynomial.on_lattice(np.ones((1, 35)), np.zeros(2), np.zeros(1), np.array([[np.nan, 0.5]]), out)
+    polynomial.on_lattice(np.ones((1, 35)), np.zeros(2), np.zeros(1), np.array([[np.nan, 0.5]]), (1.0, 0.0), out)
     assert np.isnan(out).tolist() == [[[True, False]]]
 
 
