@@ -208,7 +208,7 @@ class _Tile:
         tags = {"DATASET": "SEN12TS", "TILE": str(tile)}
         view = quicklook.View(name, str(tile), made.s1, made.s2, made.label, self._table)
         return {
-            "s1": geotiff.encode_s1(made.s1, tile.grid, profile=profile, tags=tags),
+            "s1": geotiff.encode_s1(made.s1, tile.grid, profile=profile, tags=tags | _looks_tags(made.terrain)),
             "s2": geotiff.encode_s2(made.s2, tile.grid, profile=profile, tags=tags),
             "label": geotiff.encode_label(made.label, tile.grid, profile=profile, tags=tags),
             "quicklook": quicklook.quicklook(view, title=self._partition.aoi),
@@ -255,8 +255,16 @@ class _Tile:
             "terrain": {**terrain.notes, "bursts": [str(b) for b in terrain.bursts]},
             "frames": [dict(f.notes) for f in made.frames],
             "phase_sign": "angle(later * conj(earlier)); a range increase is negative",
-            "coherence": "as estimated, not corrected for the bias of about 21 effective looks",
+            "coherence": "as estimated, not corrected for the bias of few looks: its mean is the floor where it is none",
         }
+
+
+def _looks_tags(terrain: Terrain) -> dict[str, str]:
+    """What a reader of coherence must know of its estimate."""
+    return {
+        "EFFECTIVE_LOOKS": str(terrain.notes["effective_looks"]),
+        "COHERENCE_FLOOR": str(terrain.notes["coherence_floor"]),
+    }
 
 
 def class_table(label_name: str) -> str:

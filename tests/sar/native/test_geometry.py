@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sen12ts_pipeline.domain.lattice import to_geographic
 from sen12ts_pipeline.sar.native import geometry
 from tests.sar.native.surfaces import tile_at
 from tests.sentinel1.annotations import swath_of
@@ -110,3 +111,41 @@ class TestSolver:
         time, distance = geometry.solve_far((orbit.position_m[-1] + along)[None] * 0.88, orbit)
         assert np.isnan(time).all()
         assert np.isnan(distance).all()
+
+
+class TestLocating:
+    """The way back: from time, range and height to the ground."""
+
+    def test_leads_to_the_point_that_was_seen(self, window):
+        _epsg, _easting, _northing, height, _orbit = window
+        points, local, time, distance = exact(*window)
+        found = geometry.locate(local, time.ravel(), distance.ravel(), height.ravel())
+        # A height above the ellipsoid is not quite that above an ellipsoid raised by it.
+        assert np.linalg.norm(found - points, axis=1).max() < 0.05
+
+    def test_is_to_the_right_of_the_orbit(self, window):
+        points, local, time, _distance = exact(*window)
+        position, velocity, _ = local.state(time.ravel())
+        right = np.cross(-position, velocity)
+        assert (((points - position) * right).sum(1) > 0).all()
+
+    def test_knows_longitude_and_latitude(self, window):
+        epsg, easting, northing, height, _orbit = window
+        points = geometry.earth_fixed(epsg, easting[:5], northing[:5], height[0, :5])
+        lon, lat = geometry.longitude_latitude(points)
+        expected = to_geographic(epsg).transform(easting[:5], northing[:5])
+        np.testing.assert_allclose([lon, lat], expected, atol=1e-9)
+
+
+def test_the_rate_of_a_target_is_the_curvature_of_its_range(window):
+    # The Doppler history is -2 / lambda dR/dt; the rate its slope at zero Doppler.
+    _epsg, _easting, _northing, _height, orbit = window
+    ground, _ = fitted(*window)
+    seen = geometry.sight(ground, orbit)
+    wavelength, step = 0.0554658, 0.05
+    local = geometry.localise(orbit, ground.points[171])
+    before, at, after = (
+        np.linalg.norm(ground.points - local.state(seen.time_s + dt)[0], axis=1) for dt in (-step, 0.0, step)
+    )
+    curvature = (before - 2 * at + after) / step**2
+    np.testing.assert_allclose(seen.fm_rate(wavelength), -2.0 / wavelength * curvature, rtol=1e-5)

@@ -135,3 +135,21 @@ class TestVoids:
         others = ~np.isnan(height[:-1, :-1])
         assert ((layover | unknown) >= (known[0] & others)).all()
         assert ((shadow | unknown) >= (known[1] & others)).all()
+
+
+class TestBringingBack:
+    def test_gives_every_node_the_flag_of_its_nearest_point(self):
+        flags = np.random.default_rng(1).random((9, 13)) < 0.5
+        to_line, to_point = (0.913, -0.407, 2.031), (0.407, 0.913, -1.017)
+        out = np.empty((12, 10), np.bool_)
+        walk.bring_back(flags, to_line, to_point, out)
+        for r, c in np.ndindex(out.shape):
+            i, j = (round(r * t[0] + c * t[1] + t[2]) for t in (to_line, to_point))
+            inside = 0 <= i < 9 and 0 <= j < 13
+            assert out[r, c] == (inside and flags[i, j])
+        assert out.any()
+
+    def test_gives_none_where_no_line_passes(self):
+        out = np.empty((3, 3), np.bool_)
+        walk.bring_back(np.ones((2, 2), np.bool_), (0.0, 0.0, -1.0), (0.0, 0.0, 0.0), out)
+        assert not out.any()
