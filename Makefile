@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help setup run test check format ui bench lock clean demo-clean
+.PHONY: help setup run test check format ui bench bench-peers lock clean demo-clean
 
 export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
@@ -46,8 +46,12 @@ format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure seconds, CPU seconds and memory of each stage, and per triplet
-	@exec $(BIN)/python benchmarks/run.py
+bench: setup ## Measure seconds, CPU seconds and memory of each stage, per triplet, and of the radar engine
+	@$(BIN)/python benchmarks/run.py
+	@exec $(BIN)/python -m benchmarks.engine
+
+bench-peers: setup ## Measure the native engine beside other tools, speed and error; fills docs/benchmarks.md
+	@exec $(BIN)/python -m benchmarks.peers.run $(TOOLS)
 
 UV := $(BIN)/uv --quiet --no-config --directory requirements pip compile --universal --python-version 3.11 \
   --fork-strategy fewest --no-annotate --no-strip-extras
@@ -61,7 +65,7 @@ lock: setup ## Compile the lists of requirements anew (UPGRADE=--upgrade for new
 	@$(UV) $(UPGRADE) --no-header ../pyproject.toml --all-extras run.in dev.in production.in dhus.in -o $(TOGETHER)
 	@$(LOCK) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
 	@for name in dev production dhus; do $(LOCK) -c $(TOGETHER) $$name.in -o $$name.txt; done
-	@for name in pip snap; do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt; done
+	@for name in pip snap peers-sarsen peers-insardev; do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt; done
 
 demo-clean: ## Remove the demo's simulated products
 	@rm -rf .sen12ts/demo

@@ -113,7 +113,7 @@ def _asked(product: str, member: str, place: str, question: Callable[[Any], T]) 
         raise _refused(product, member, place, error.response) from None
     except (faults.NoCredentialsError, faults.PartialCredentialsError, faults.InvalidRegionError) as error:
         raise ConfigurationError("environment", "AWS_*", f"must let {place} be read", str(error)) from None
-    except (faults.HTTPClientError, faults.ResponseStreamingError, faults.IncompleteReadError, OSError) as error:
+    except (faults.HTTPClientError, faults.ConnectionError, faults.IncompleteReadError, OSError) as error:
         raise Passing(f"broke off ({type(error).__name__}: {error})") from None
 
 
@@ -147,4 +147,4 @@ def _client(process: int) -> Any:  # noqa: ANN401, ARG001 - connections are not 
         rule = "needs boto3: pip install 'sen12ts-pipeline[s3]'"
         raise ConfigurationError("product", "s3://", rule, str(error)) from error
     options = {"connect_timeout": CONNECT_TIMEOUT_S, "read_timeout": READ_TIMEOUT_S}
-    return boto3.client("s3", config=config.Config(**options, retries={"total_max_attempts": 1}))
+    return boto3.session.Session().client("s3", config=config.Config(**options, retries={"total_max_attempts": 1}))

@@ -93,7 +93,8 @@ class ZipProduct:
             When the member is missing, encrypted or damaged.
         """
         info = self._info(member)
-        length = max(min(length, info.file_size - start), 0)
+        start, stop = (min(place, info.file_size) for place in (start, start + length))
+        length = stop - start
         if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED:
             return self._file.extent(self._data_offset(member, info) + start, length)
 
@@ -123,9 +124,10 @@ class ZipProduct:
                 zipfile.ZipFile(file) as container,
                 container.open(self._info(member)) as stream,
             ):
-                stream.seek(start)
-                for left in range(length, 0, -UNPACKED_BYTES):
-                    yield _exactly(stream, min(left, UNPACKED_BYTES))
+                for size in _sizes(start):  # its own seek would read far ahead
+                    _exactly(stream, size)
+                for size in _sizes(length):
+                    yield _exactly(stream, size)
                 stream.read(1)  # at the member's end its checksum is compared
         except _DAMAGE as error:
             raise BadProduct(self.product, member, f"cannot be unpacked: {error}") from error
@@ -165,6 +167,11 @@ class ZipProduct:
                 found[parts] = info
         depth = _root_depth(self.product, found)
         return {"/".join(parts[depth:]): info for parts, info in found.items() if len(parts) > depth}
+
+
+def _sizes(total: int) -> Iterator[int]:
+    for left in range(total, 0, -UNPACKED_BYTES):
+        yield min(left, UNPACKED_BYTES)
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:

@@ -81,7 +81,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.answer()
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     @property
     def file(self):
@@ -140,6 +141,7 @@ def object_store(folder):
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     master, volume, filer, s3 = _free_ports(4)
     ports = [f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"]
+    ports += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     here = ["-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=8", "-master.volumeSizeLimitMB=64"]
     with (folder / "log").open("wb") as log:
         command = [seaweed(), "server", *here, "-s3", "-s3.config=s3.json", *ports]
@@ -152,8 +154,25 @@ def object_store(folder):
                 "AWS_DEFAULT_REGION": "default",
             }
         finally:
-            process.terminate()
-            process.wait(timeout=60)
+            process.kill()  # its own way to end may take minutes, and nothing of it is kept
+            process.wait()
+
+
+def wait_for(environment):
+    """Client of an object store, when it answers."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    names = {"endpoint_url": "ENDPOINT_URL", "aws_access_key_id": "ACCESS_KEY_ID", "region_name": "DEFAULT_REGION"}
+    names["aws_secret_access_key"] = "SECRET_ACCESS_KEY"
+    client = boto3.client("s3", **{key: environment[f"AWS_{name}"] for key, name in names.items()})
+    for _ in range(300):
+        try:
+            client.list_buckets()
+            return client
+        except (BotoCoreError, ClientError):
+            time.sleep(0.2)
+    raise AssertionError("the object store does not answer")
 
 
 def _free_ports(count):

@@ -1,6 +1,7 @@
 """A file on a web server, read by ranges: whatever the server does, the bytes are right or there is an error."""
 
 import threading
+import tracemalloc
 
 import pytest
 
@@ -92,6 +93,22 @@ def test_a_long_answer_is_asked_for_by_few_at_a_time(web, file, monkeypatch):
     web.faults.extend([watched] * 60)
     file.read(0, len(BODY))
     assert 1 <= most <= files.PARALLEL
+
+
+def test_memory_does_not_grow_with_what_is_fetched(web, spool, monkeypatch):
+    monkeypatch.setattr(files, "PIECE_BYTES", 2**20)
+    url = web.put("large", b"")
+    with (web.folder / "large").open("r+b") as body:
+        body.truncate(2**30)
+    file = SpooledFile(HttpFile(url, "P", "large"), spool)
+    tracemalloc.start()
+    try:
+        path, _ = file.extent(2**29, 200 * 2**20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert path.stat().st_size == 200 * 2**20
+    assert peak < 2 * files.PARALLEL * files.PIECE_BYTES + 2**22  # the server's memory is counted too
 
 
 @pytest.mark.parametrize("fault", [503, 500, 429, 408, cut, hang_up, wait_a_second, other_bytes], ids=fault_name)

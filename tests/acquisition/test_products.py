@@ -1,5 +1,7 @@
 """Files of a product: in a folder and in a zip alike, and never anything outside of it."""
 
+import resource
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -11,10 +13,11 @@ from hypothesis import strategies as st
 
 from sen12ts_pipeline.acquisition import folders, names
 from sen12ts_pipeline.acquisition.products import FolderProduct, open_product
-from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
+from sen12ts_pipeline.errors import BadProduct, Retryable
 
 NAME = "S1A_IW_SLC__1SDV_20230108T135249_20230108T135316_046693_0598D3_BA76"
 REAL = Path(__file__).parents[1] / "data/sentinel1" / f"{NAME}.SAFE.zip"
+METHODS = {"stored": zipfile.ZIP_STORED, "deflated": zipfile.ZIP_DEFLATED, "lzma": zipfile.ZIP_LZMA}
 FILES = {"manifest.safe": b"<m/>", "annotation/a.xml": b"<a/>", "annotation/calibration/c.xml": b"<c/>"}
 
 
@@ -63,6 +66,103 @@ def test_no_question_leaves_the_product(product, member):
     for ask in (product.read, product.gdal_path, lambda member: product.extent(member, 0, 1)):
         with pytest.raises(BadProduct):
             ask(member)
+
+
+LARGE = np.random.default_rng(1).integers(0, 4, 5_000_000, np.uint8).tobytes()
+
+
+def bytes_of(extent, length):
+    path, at = extent
+    with path.open("rb") as file:
+        file.seek(at)
+        return file.read(length)
+
+
+@pytest.mark.parametrize("kind", ["folder", "stored", "deflated"])
+@pytest.mark.parametrize(("start", "length"), [(0, 10), (1234, 4321), (4_999_990, 10), (1_500_000, 3_000_000)])
+def test_any_bytes_of_a_member_can_be_had_as_a_file(tmp_path, kind, start, length):
+    content = {**FILES, "measurement/m.tiff": LARGE}
+    product = folder_of(tmp_path, content) if kind == "folder" else zip_of(tmp_path, content, method=METHODS[kind])
+    assert bytes_of(product.extent("measurement/m.tiff", start, length), length) == LARGE[start : start + length]
+
+
+def test_bytes_in_a_folder_or_stored_in_a_zip_are_where_they_are(tmp_path, spool):
+    folder, packed = folder_of(tmp_path, FILES), zip_of(tmp_path, FILES, "a.zip", method=zipfile.ZIP_STORED)
+    assert folder.extent("annotation/a.xml", 2, 3) == (folder.path / "annotation/a.xml", 2)
+    assert packed.extent("annotation/a.xml", 2, 3)[0] == tmp_path / "a.zip"
+    assert not spool.folder.exists()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_past_the_end_of_a_packed_member_there_are_fewer_bytes(tmp_path, method):
+    product = zip_of(tmp_path, FILES, method=METHODS[method])
+    for start, length in ((2, 2), (4, 0), (9, 0)):
+        path, at = product.extent("annotation/a.xml", start, length + 50)
+        assert path.read_bytes()[at:][:length] == b"<a/>"[start : start + length]
+
+
+def test_a_local_header_longer_than_the_directory_tells_is_skipped(tmp_path):
+    info = zipfile.ZipInfo("annotation/a.xml")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as container:
+        container.writestr("manifest.safe", b"<m/>")
+        with container.open(info, "w", force_zip64=True) as out:
+            out.write(b"<a/>")
+    product = open_product(tmp_path / "a.zip")
+    assert bytes_of(product.extent("annotation/a.xml", 1, 2), 2) == b"a/"
+
+
+def test_a_zip_that_was_replaced_is_read_anew(tmp_path):
+    product = zip_of(tmp_path, {"manifest.safe": b"old", "a.xml": b"12345"}, "a.zip")
+    assert bytes_of(product.extent("a.xml", 1, 3), 3) == b"234"
+    zip_of(tmp_path, {"b.xml": b"", "a.xml": b"67890x"}, "a.zip")
+    assert product.members() == ("a.xml", "b.xml")
+    assert bytes_of(product.extent("a.xml", 1, 3), 3) == b"789"
+
+
+def test_a_damaged_member_is_bad_and_nothing_of_it_is_kept(tmp_path, spool):
+    product = zip_of(tmp_path, {"manifest.safe": b"<m/>", "m.tiff": LARGE}, "a.zip")
+    body = bytearray((tmp_path / "a.zip").read_bytes())
+    body[600_000:600_400] = bytes(400)
+    (tmp_path / "a.zip").write_bytes(body)
+    with pytest.raises(BadProduct, match="cannot be unpacked"):
+        product.extent("m.tiff", 0, len(LARGE))
+    assert not list(spool.folder.iterdir())
+
+
+def test_a_stored_member_without_its_header_is_bad(tmp_path):
+    product = zip_of(tmp_path, {"manifest.safe": b"<m/>"}, "a.zip", zipfile.ZIP_STORED)
+    body = bytearray((tmp_path / "a.zip").read_bytes())
+    body[:4] = b"none"
+    (tmp_path / "a.zip").write_bytes(body)
+    with pytest.raises(BadProduct, match="no header where the zip's directory says"):
+        product.extent("manifest.safe", 0, 4)
+
+
+def test_a_full_disk_while_unpacking_is_no_fault_of_the_product(tmp_path, spool):
+    product = zip_of(tmp_path, {"m.tiff": LARGE})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
+    try:
+        with pytest.raises(Retryable, match="File too large"):
+            product.extent("m.tiff", 0, len(LARGE))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
+def test_memory_does_not_grow_with_the_member(tmp_path):
+    packed = zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with packed, packed.open("m.tiff", "w") as out:
+        for _ in range(256):
+            out.write(bytes(2**20))
+    product = open_product(tmp_path / "a.zip")
+    tracemalloc.start()
+    try:
+        path, _ = product.extent("m.tiff", 2**20, 250 * 2**20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert path.stat().st_size == 250 * 2**20
+    assert peak < 16 * 2**20
 
 
 @pytest.mark.parametrize("litter", ["__MACOSX/._manifest.safe", ".DS_Store", f"__MACOSX/{NAME}.SAFE/._manifest.safe"])

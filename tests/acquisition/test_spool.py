@@ -60,14 +60,14 @@ def _keep_in_a_process(folder, made):
 
 
 def test_processes_that_want_the_same_bytes_wait_for_the_first(spool):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     made = context.SimpleQueue()
-    workers = [context.Process(target=_keep_in_a_process, args=(spool.folder, made)) for _ in range(4)]
+    workers = [context.Process(target=_keep_in_a_process, args=(spool.folder, made)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert [worker.exitcode for worker in workers] == [0] * 3
     made.get()
     assert made.empty()
 
