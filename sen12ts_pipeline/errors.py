@@ -4,6 +4,7 @@
 Rejected             data that cannot make a triplet: recorded, and the run goes on
 Retryable            may pass later: the task tries again
 BadProduct           a product is broken: quarantined with its reason, not tried again
+EngineFailure        a program that works for us fails on this input: the task fails, not tried again
 ConfigurationError   stop before work begins
 ==================== =================================================================
 """
@@ -59,6 +60,27 @@ class BadProduct(Sen12tsError):
 
     def __reduce__(self) -> tuple[type[BadProduct], tuple[str, str, str]]:
         return type(self), (self.product, self.member, self.reason)
+
+
+class EngineFailure(Sen12tsError):
+    """A program of others that fails, or leaves less than it should, and would do so again.
+
+    Parameters
+    ----------
+    engine : str
+        The program, for example ``gpt``.
+    subject : str
+        What it worked on.
+    reason : str
+        What it said, or what is missing, and where its log lies.
+    """
+
+    def __init__(self, engine: str, subject: str, reason: str) -> None:
+        super().__init__(f"{engine} failed on {subject}: {reason}")
+        self.engine, self.subject, self.reason = engine, subject, reason
+
+    def __reduce__(self) -> tuple[type[EngineFailure], tuple[str, str, str]]:
+        return type(self), (self.engine, self.subject, self.reason)
 
 
 class ConfigurationError(Sen12tsError):

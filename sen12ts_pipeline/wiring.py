@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
@@ -13,10 +14,10 @@ from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import Location, is_url
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
-from sen12ts_pipeline.domain.passes import Pass
+from sen12ts_pipeline.domain.passes import Pass, Slice
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.rasters import RasterLabels
-from sen12ts_pipeline.ports import NO_ORBIT_FILES
+from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles
 from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from sen12ts_pipeline.sentinel1.manifest import read_slice
 from sen12ts_pipeline.sentinel2.masks import SclMasker
@@ -98,9 +99,22 @@ def ledger() -> SqlLedger:
 
 
 def science(
-    dem: Path, vertical: str, geoid: Path | None, products: Sequence[Sequence[Location]]
+    dem: Path,
+    vertical: str,
+    geoid: Path | None,
+    products: Sequence[Sequence[Location]],
+    orbit_files: Path | None = None,
 ) -> tuple[NativeEngine, tuple[Pass, ...]]:
     """Native engine over products given by path or URL: one sequence of slices for each pass.
+
+    Parameters
+    ----------
+    dem, vertical, geoid
+        As `Dem` takes them.
+    products : sequence of sequence of path or str
+        Slices of each pass.
+    orbit_files : Path, optional
+        Folder of orbit files.
 
     Raises
     ------
@@ -116,14 +130,19 @@ def science(
         if not is_url(location):
             _needed("SAFE", "path", Path(location))
     shelf = PathSource(given)
+    orbits = OrbitFolder(orbit_files) if orbit_files else NO_ORBIT_FILES
     passes = []
     for slices in products:
-        parts = [read_slice(shelf.at(location)) for location in slices]
+        parts = [_with_orbit(read_slice(shelf.at(location)), orbits) for location in slices]
         if len({(p.platform, p.datatake) for p in parts}) != 1:
             rule = "slices given together must be of one datatake"
             raise ConfigurationError("--slice", "datatake", rule, [p.product for p in parts])
         passes.append(Pass(tuple(sorted(parts))))
-    return NativeEngine(shelf, heights), tuple(passes)
+    return NativeEngine(shelf, heights, orbits), tuple(passes)
+
+
+def _with_orbit(one: Slice, orbits: OrbitFiles) -> Slice:
+    return replace(one, orbit=orbits.name(one.platform, one.start, one.stop))
 
 
 def _needed(source: str, key: str, path: Path | None) -> Path:

@@ -5,7 +5,14 @@ import pickle
 
 import pytest
 
-from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Retryable, Sen12tsError
+from sen12ts_pipeline.errors import (
+    BadProduct,
+    ConfigurationError,
+    EngineFailure,
+    Rejected,
+    Retryable,
+    Sen12tsError,
+)
 
 EXAMPLES = [
     Rejected("s1_invalid", "31_-40_1803 S2A_20200615T105031_31TDG 88", "700 of 65536 pixels, limit 655"),
@@ -13,10 +20,11 @@ EXAMPLES = [
     Retryable("disk full: 3 GB needed"),
     BadProduct("S1A_IW_SLC__1SDV_20200615", "annotation/iw1.xml", "zero bytes"),
     BadProduct(product="S2A_MSIL2A_20200615", member="", reason="no such product"),
+    EngineFailure("gpt", "insar_ifg", "band 'i_ifg' is missing"),
     ConfigurationError("config/aois/iowa.yaml", "budget.bytes", "must be positive", -1),
     ConfigurationError(source="SEN12TS_STORE", key="store", rule="must not be empty", value=None),
 ]
-FIELDS = ("rule", "subject", "detail", "product", "member", "reason", "source", "key", "value")
+FIELDS = ("rule", "subject", "detail", "product", "member", "reason", "engine", "source", "key", "value")
 
 examples = pytest.mark.parametrize("error", EXAMPLES, ids=lambda e: type(e).__name__)
 
@@ -47,7 +55,7 @@ def test_they_have_one_root(error):
 
 
 def test_whoever_catches_one_kind_does_not_catch_another():
-    kinds = (Rejected, Retryable, BadProduct, ConfigurationError)
+    kinds = (Rejected, Retryable, BadProduct, EngineFailure, ConfigurationError)
     for kind in kinds:
         assert not any(issubclass(kind, other) for other in kinds if other is not kind)
 
@@ -61,6 +69,7 @@ def test_whoever_catches_one_kind_does_not_catch_another():
         ),
         (BadProduct("S1A_X", "manifest.safe", "zero bytes"), "S1A_X/manifest.safe: zero bytes"),
         (BadProduct("S1A_X", "", "gone"), "S1A_X: gone"),
+        (EngineFailure("gpt", "insar_ifg", "band missing"), "gpt failed on insar_ifg: band missing"),
         (ConfigurationError("a.yaml", "year", "must be a year", "20"), "a.yaml: year: must be a year; got '20'"),
     ],
 )

@@ -27,6 +27,10 @@ VERTICAL = typer.Option(
     ..., "--dem-vertical", help="What its heights count from: ellipsoidal, egm96 or egm2008.", show_default=False
 )
 GEOID = typer.Option(None, "--geoid", help="Geoid grid; needed for egm2008.", show_default=False)
+ORBITS = typer.Option(
+    None, "--orbits", help="Folder of orbit files (.EOF, .EOF.zip) that replace the annotated orbits.",
+    show_default=False,
+)  # fmt: skip
 GRID = typer.Option(
     ..., "--grid", help="EPSG,WEST,NORTH,ROWS,COLS of 10 m pixels, for example 32611,584480,4195840,256,256.",
     show_default=False,
@@ -50,6 +54,7 @@ def backscatter(
     grid: str = GRID,
     out: Path = OUT,
     geoid: Path | None = GEOID,
+    orbits: Path | None = ORBITS,
     slices: list[str] = MORE,
     spacing: float = typer.Option(10.0, "--spacing", help="Pixel size in metres; only 10 is made."),
 ) -> None:
@@ -59,7 +64,7 @@ def backscatter(
     if spacing != PIXEL_M:
         raise ConfigurationError("--spacing", "spacing", "must be 10 metres", spacing)
     wanted = _grid(grid)
-    engine, (one,) = wiring.science(dem, dem_vertical, geoid, [(safe, *slices)])
+    engine, (one,) = wiring.science(dem, dem_vertical, geoid, [(safe, *slices)], orbits)
     layers = np.full((len(BACKSCATTER_BANDS), *wanted.shape), np.nan, np.float32)
     layers[-1] = 0
 
@@ -83,6 +88,13 @@ def interferogram(
     grid: str = GRID,
     out: Path = OUT,
     geoid: Path | None = GEOID,
+    orbits: Path | None = ORBITS,
+    reference_slices: list[str] = typer.Option(
+        [], "--reference-slice", help="Another slice of the earlier pass; may be repeated.", show_default=False
+    ),
+    secondary_slices: list[str] = typer.Option(
+        [], "--secondary-slice", help="Another slice of the later pass; may be repeated.", show_default=False
+    ),
     pol: str = typer.Option("VV", "--pol", help="Polarisation: VV or VH."),
 ) -> None:
     """Coherence and phase, angle(secondary * conj(reference)), without flat earth and topography; 80 m Gaussian."""
@@ -91,7 +103,8 @@ def interferogram(
     wanted = _grid(grid, multiple_m=20.0)
     if pol not in ("VV", "VH"):
         raise ConfigurationError("--pol", "pol", "must be VV or VH", pol)
-    engine, (earlier, later) = wiring.science(dem, dem_vertical, geoid, [(reference_safe,), (secondary_safe,)])
+    passes = [(reference_safe, *reference_slices), (secondary_safe, *secondary_slices)]
+    engine, (earlier, later) = wiring.science(dem, dem_vertical, geoid, passes, orbits)
     if earlier.start >= later.start:
         rule = "the reference must be the earlier product; swap the two"
         raise ConfigurationError("REFERENCE_SAFE", "start", rule, f"{earlier.start} after {later.start}")

@@ -201,6 +201,7 @@ def read_swath(body: bytes, *, product: str, member: str, track: int, epoch: dat
         bounds hold all products of 2014 to 2025 at hand with room to spare.
     """
     r = Elements(parse(body, product=product, member=member), product, member, epoch)
+    _refuse_denoised(r)
     downlink = "generalAnnotation/downlinkInformationList/downlinkInformation/"
     processing = "imageAnnotation/processingInformation/swathProcParamsList/swathProcParams/"
     subswath = r.one_of("adsHeader/swath", *MID_IW2_OFFSET_S)
@@ -282,6 +283,13 @@ def _check_bursts(r: Elements, swath: Swath) -> None:
             f"begin at {starts[0]:.1f} to {starts[-1]:.1f} s"
         )
         raise r.bad("generalAnnotation/orbitList", found)
+
+
+def _refuse_denoised(r: Elements) -> None:
+    """BadProduct for samples without their thermal noise: it would be taken off twice. No real SLC is known to be so."""
+    path = "imageAnnotation/processingInformation/thermalNoiseCorrectionPerformed"
+    if (r.root.findtext(path) or "").strip().lower() == "true":
+        raise r.bad(path, "needs false: thermal noise is taken off here")
 
 
 def _read_chirp_rate(r: Elements, path: str) -> float | None:

@@ -70,18 +70,21 @@ def orbit_fault(orbit: Orbit) -> str | None:
     drift = float(np.abs(np.diff(orbit.position_m, axis=0) / step[:, None] - mean).max())
     if drift > _DRIFT_M_S:
         return f"positions and velocities disagree by {drift:.3g} m/s"
-    roughness = max(_miss_m(orbit, k) for k in range(count))
+    roughness = _roughness_m(orbit)
     if roughness > _ROUGHNESS_M:
         return f"a state vector lies {roughness:.3g} m beside the orbit of the others"
     return None
 
 
-def _miss_m(orbit: Orbit, k: int) -> float:
-    """Distance of a state vector from the interpolation of its six neighbours."""
-    first = min(max(k - 3, 0), len(orbit.time_s) - 7)
-    others = [i for i in range(first, first + 7) if i != k]
-    rest = Orbit(orbit.time_s[others], orbit.position_m[others], orbit.velocity_m_s[others], orbit.kind)
-    return float(np.abs(rest.position(orbit.time_s[k]) - orbit.position_m[k]).max())
+def _roughness_m(orbit: Orbit) -> float:
+    """Largest distance of a vector from the polynomial through its six neighbours, by their divided difference."""
+    own = np.arange(len(orbit.time_s))
+    first = np.clip(own - 3, 0, len(own) - 7)
+    window = first[:, None] + np.arange(7)
+    time = orbit.time_s[window]
+    weight = 1.0 / (time[:, :, None] - time[:, None, :] + np.eye(7)).prod(axis=2)
+    difference = (weight[..., None] * orbit.position_m[window]).sum(axis=1)
+    return float(np.abs(difference / weight[own, own - first][:, None]).max())
 
 
 def polynomial_fault(entries: Iterable[RangeFunction], range_time_s: Float64, low: float, high: float) -> str | None:

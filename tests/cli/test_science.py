@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import rasterio
 
+from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.cli import science
+from sen12ts_pipeline.domain.passes import Pass
+from sen12ts_pipeline.sar.native.scene import open_pass
+from sen12ts_pipeline.sentinel1.manifest import read_slice
 from tests import worlds
+from tests.sentinel1.orbit_files import orbit_file
 
 GRID = worlds.TINY.tiles[0].grid
 SMALL = f"{GRID.epsg},{GRID.west + 600:.0f},{GRID.north - 600:.0f},60,80"
@@ -192,3 +197,34 @@ def test_a_zip_gives_the_same_layers_as_its_folder(sen12ts, products, dem, tmp_p
     for name, product in (("a.tif", products[4]), ("b.tif", tmp_path / f"{products[4].stem}.zip")):
         assert sen12ts("backscatter", product, *dem, "--grid", SMALL, "--out", name)[0] == 0
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def test_orbit_files_replace_the_annotated_orbits(sen12ts, products, dem, tiny, tmp_path):
+    # The later pass's true orbit lay 3 m aside: the phase takes on a ramp of flat earth.
+    source = ArchiveSource(tiny / "archive")
+    one = open_pass(Pass((read_slice(source.open(products[4].stem)),)), source)
+    day = f"{one.epoch:%Y%m%d}"
+    name = f"S1A_OPER_AUX_POEORB_OPOD_20990101T000000_V{day}T000000_{day}T235959.EOF"
+    for folder, aside_m in (("same", 0.0), ("other", 3.0)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(orbit_file(one.orbit, one.epoch, aside_m))
+    phases = []
+    for out, options in (("a.tif", ()), ("b.tif", ("--orbits", "same")), ("c.tif", ("--orbits", "other"))):
+        code, _, err = sen12ts("interferogram", *products[3:5], *dem, "--grid", SMALL, "--out", out, *options)
+        assert code == 0, err
+        phases.append(read(tmp_path / out)[0][1])
+    np.testing.assert_allclose(np.exp(1j * phases[1]), np.exp(1j * phases[0]), atol=2e-3)
+    assert abs(np.angle(np.exp(1j * (phases[2] - phases[0])))).mean() > 0.5
+
+
+def test_a_folder_of_orbits_that_is_not_there_is_named(sen12ts, products, dem):
+    code, _, err = sen12ts("backscatter", products[4], *dem, "--grid", SMALL, "--out", "b.tif", "--orbits", "nowhere")
+    assert code == 2
+    assert "nowhere" in err
+
+
+def test_slices_of_two_passes_are_not_one(sen12ts, products, dem):
+    mixed = ("--reference-slice", products[4])
+    code, _, err = sen12ts("interferogram", *products[3:5], *dem, "--grid", SMALL, "--out", "i.tif", *mixed)
+    assert code == 2
+    assert "one datatake" in err

@@ -27,7 +27,8 @@ def made(world):
 
 def cells(values):
     """Means of the 2 x 2 pixels of every 20 m cell."""
-    return values.reshape(128, 2, 128, 2).mean(axis=(1, 3))
+    rows, cols = values.shape
+    return values.reshape(rows // 2, 2, cols // 2, 2).mean(axis=(1, 3))
 
 
 def expected_coherence(truth, looks=EFFECTIVE_LOOKS):

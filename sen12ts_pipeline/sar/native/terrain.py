@@ -257,7 +257,8 @@ def _angles(nodes: _Nodes) -> tuple[Float64, Float64]:
     south = h[2:, :-2] + 2 * h[2:, 1:-1] + h[2:, 2:]
     p = (east - west) / (8 * NODE_M * nodes.ground.metres_east)
     q = (north - south) / (8 * NODE_M * nodes.ground.metres_north)
-    look = nodes.geometry.look_vector(nodes.easting[cols], nodes.northing[rows], nodes.height[nodes.inner])
+    heights = np.ascontiguousarray(nodes.height[nodes.inner])
+    look = nodes.geometry.look_vector(nodes.easting[cols], nodes.northing[rows], heights)
     steepness = p * p + q * q
     cosine = (p * look[0] + q * look[1] - look[2]) / np.sqrt(1 + steepness)
     return np.degrees(np.arccos(np.clip(cosine, -1, 1))), np.degrees(np.arctan(np.sqrt(steepness)))

@@ -13,6 +13,7 @@ from affine import Affine
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.errors import BadProduct, Rejected
 from sen12ts_pipeline.ports import FrameJob, SarEngine
+from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from tests.sar.native.surfaces import dem_of
 
 ARRAYS = ("vh", "vv", "coherence", "phase")
@@ -232,3 +233,18 @@ class TestIdentity:
 
     def test_belongs_to_an_engine_as_the_stages_know_it(self, engine):
         assert isinstance(engine, SarEngine)
+
+
+def test_timing_corrections_make_no_step_at_a_seam(tiny, terrain, frames):
+    # They move the samples of both dates alike: were they in the range that flattens, half a metre would be 11 turns.
+    options = Options(doppler_range_shift=True, fm_mismatch=True)
+    engine = NativeEngine(tiny.source, tiny.engine().dem, options=options)
+    corrected = list(engine.frames(FrameJob((terrain,), tiny.passes)))
+    burst = terrain.choice_at_pixels[::2, ::2, 0]
+    assert set(np.unique(burst)) == {0, 1}
+    for plain, moved in zip(frames, corrected, strict=True):
+        assert not np.array_equal(plain.vv, moved.vv)
+        weight = np.minimum(plain.coherence, moved.coherence) > 0.5
+        turned = np.exp(1j * (moved.phase - plain.phase))
+        before, after = (turned[weight & (burst == k)].sum() for k in (0, 1))
+        assert abs(np.angle(after * np.conj(before))) < 0.02

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.interferogram import estimate
+from sen12ts_pipeline.sar.native.lattice import Lattice
 from tests.sar.native import speckle
 from tests.sar.native.surfaces import tile_at
 
@@ -70,6 +72,52 @@ def test_flattening_takes_off_the_phase_of_range(ground):
     flattened = ground.image(noise, distance=ground.distance)
     expected = plain * np.exp(4j * np.pi / wavelength * ground.distance)
     np.testing.assert_allclose(np.angle(flattened / expected), 0.0, atol=1e-4)
+
+
+class TestRelief:
+    """Ground of 1000 m of relief that does not change between two passes 150 m apart."""
+
+    BASELINE_M = 150.0
+
+    @pytest.fixture
+    def ways(self, morocco):
+        """Ranges of the lattice on both dates: by the engine's geometry, and by the exact solution."""
+        grid = tile_at("IW2").grid
+        lattice = Lattice.of(grid)
+        east, north = lattice.easting - grid.centre[0], lattice.northing[:, None] - grid.centre[1]
+        heights = 700.0 + 500.0 * np.sin(east / 500.0) * np.cos(north / 600.0)
+        ground = geometry.survey(geometry.Box.around(grid.epsg, lattice.easting, lattice.northing, heights))
+        map_points = np.meshgrid(lattice.easting, lattice.northing)
+        points = geometry.earth_fixed(grid.epsg, *(a.ravel() for a in map_points), heights.ravel())
+        found = []
+        for orbit in (morocco.orbit, self.aside(morocco.orbit)):
+            fitted = geometry.fit(ground, orbit).time_range(lattice.easting, lattice.northing, heights)[1]
+            exact = geometry.solve(points, geometry.localise(orbit, points[0]))[1].reshape(heights.shape)
+            found.append((fitted, exact))
+        return found
+
+    def aside(self, orbit):
+        """The orbit moved to the side, level."""
+        across = np.cross(orbit.position_m, orbit.velocity_m_s)
+        across *= self.BASELINE_M / np.linalg.norm(across, axis=1)[:, None]
+        return dataclasses.replace(orbit, position_m=orbit.position_m + across)
+
+    def pair(self, ways, wavelength_m):
+        """Samples of both dates with the phase of their exact ways, that of the given ones taken off."""
+        noise = speckle.white(11, *ways[0][1].shape)
+        return [
+            (noise * np.exp(4j * np.pi / wavelength_m * (given - exact))).astype(np.complex64) for given, exact in ways
+        ]
+
+    def test_leaves_all_coherence_and_no_phase(self, ways, ground):
+        coherence, phase = estimate(*self.pair(ways, ground.placed.swath.wavelength_m))
+        assert coherence.min() > 0.998
+        assert np.abs(phase).max() < 1e-3
+
+    def test_would_take_a_part_of_it_were_phase_not_removed_before_the_kernel(self, ways, ground):
+        plain = [(np.full_like(exact, exact.mean()), exact) for _, exact in ways]
+        coherence, _ = estimate(*self.pair(plain, ground.placed.swath.wavelength_m))
+        assert coherence.mean() < 0.95
 
 
 LINES_APART = 4

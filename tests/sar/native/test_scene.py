@@ -15,6 +15,7 @@ from sen12ts_pipeline.sar.native.scene import Sampling, open_pass
 from sen12ts_pipeline.sentinel1.annotation import SPEED_OF_LIGHT_M_S
 from tests.sar.native.surfaces import tile_at
 from tests.sentinel1.annotations import edited
+from tests.sentinel1.orbit_files import orbit_file
 from tests.sentinel1.shelf import Members, Shelf, members_of, pass_of, slice_of
 
 PRODUCT = "S1A_IW_SLC__1SDV_20230916T063730_20230916T063757_050349_060FCD_6814"
@@ -129,23 +130,6 @@ class TestPass:
         assert {b.subswath for b in opened(product).bursts} == {"IW3"}
 
 
-def orbit_file(one, aside_m):
-    """An orbit file with a pass's own state vectors, moved along x."""
-    vector = "<OSV><UTC>UTC={}</UTC><X>{}</X><Y>{}</Y><Z>{}</Z><VX>{}</VX><VY>{}</VY><VZ>{}</VZ></OSV>"
-    found = "".join(
-        vector.format((one.epoch + timedelta(seconds=t)).isoformat()[:-6], x + aside_m, y, z, *v)
-        for t, (x, y, z), v in zip(one.orbit.time_s, one.orbit.position_m, one.orbit.velocity_m_s, strict=True)
-    )
-    header = (
-        "<Fixed_Header><File_Type>AUX_POEORB</File_Type></Fixed_Header>"
-        "<Variable_Header><Ref_Frame>EARTH_FIXED</Ref_Frame></Variable_Header>"
-    )
-    return (
-        f"<Earth_Explorer_File><Earth_Explorer_Header>{header}</Earth_Explorer_Header><Data_Block><List_of_OSVs>"
-        f"{found}</List_of_OSVs></Data_Block></Earth_Explorer_File>"
-    ).encode()
-
-
 class OrbitShelf:
     """`OrbitFiles` of one file."""
 
@@ -165,7 +149,7 @@ class TestOrbitFiles:
         return open_pass(Pass(tuple(slices)), Shelf(product), OrbitShelf(body))
 
     def test_replace_the_annotated_state_vectors(self, morocco):
-        one = self.opened(morocco, orbit_file(morocco, 0.7), "POEORB")
+        one = self.opened(morocco, orbit_file(morocco.orbit, morocco.epoch, 0.7), "POEORB")
         assert one.orbit.kind == "POEORB"
         inside = (morocco.orbit.time_s >= one.orbit.time_s[0]) & (morocco.orbit.time_s <= one.orbit.time_s[-1])
         moved = one.orbit.position_m - morocco.orbit.position_m[inside]
@@ -180,7 +164,7 @@ class TestOrbitFiles:
             morocco.orbit, **{k: getattr(morocco.orbit, k)[:9] for k in ("time_s", "position_m", "velocity_m_s")}
         )
         with pytest.raises(BadProduct, match="state vectors") as caught:
-            self.opened(morocco, orbit_file(dataclasses.replace(morocco, orbit=cut), 0.0), "POEORB")
+            self.opened(morocco, orbit_file(cut, morocco.epoch), "POEORB")
         assert caught.value.product == "POEORB"
 
 
