@@ -286,7 +286,7 @@ def _check_bursts(r: Elements, swath: Swath) -> None:
 
 
 def _refuse_denoised(r: Elements) -> None:
-    """BadProduct for samples without their thermal noise: it would be taken off twice. No real SLC is known to be so."""
+    """BadProduct for samples without their thermal noise: it would be taken off twice. No SLC at hand is so."""
     path = "imageAnnotation/processingInformation/thermalNoiseCorrectionPerformed"
     if (r.root.findtext(path) or "").strip().lower() == "true":
         raise r.bad(path, "needs false: thermal noise is taken off here")

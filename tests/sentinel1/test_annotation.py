@@ -256,12 +256,12 @@ FAULTS = [
 
 
 class TestFaults:
-    @pytest.mark.parametrize(("pattern", "replacement", "element"), FAULTS)
     def test_samples_without_their_noise_are_refused(self):
         done = (rb"(<thermalNoiseCorrectionPerformed>)false", rb"\1true")
         with pytest.raises(BadProduct, match="thermalNoiseCorrectionPerformed"):
             swath_of("6814", "IW2", done)
 
+    @pytest.mark.parametrize(("pattern", "replacement", "element"), FAULTS)
     def test_name_product_file_and_element(self, pattern, replacement, element):
         body = edited(body_of("26ED", "IW3"), (pattern.encode(), replacement.encode()))
         with pytest.raises(BadProduct) as caught:
