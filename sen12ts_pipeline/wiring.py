@@ -19,6 +19,7 @@ from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.rasters import RasterLabels
 from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles
 from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
+from sen12ts_pipeline.sar.native.memory import keep_freed_memory
 from sen12ts_pipeline.sentinel1.manifest import read_slice
 from sen12ts_pipeline.sentinel2.masks import SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
@@ -59,6 +60,7 @@ def _connect(aoi: str, environ: tuple[tuple[str, str], ...]) -> Services:
 
 def assemble(settings: Settings, aoi: AoiSettings) -> Services:
     """Services of settings that are already read."""
+    keep_freed_memory()
     source = f"area {aoi.name}"
     root = _needed(source, "catalogue.root", aoi.catalogue.root)
     archive = ArchiveSource(root)
@@ -123,6 +125,7 @@ def science(
     BadProduct
         When a manifest is missing or malformed.
     """
+    keep_freed_memory()
     heights = Dem(_needed("--dem", "dem", dem), vertical, geoid)
     heights.check()
     given = [location for slices in products for location in slices]

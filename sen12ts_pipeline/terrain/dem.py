@@ -56,7 +56,7 @@ class HeightWindow:
         x, y = (2.0 * easting - west - east) / (east - west), (2.0 * northing - south - north) / (north - south)
         tx, ty = (np.asarray(chebyshev.chebvander(u, _DEGREE), dtype=float) for u in (x, y))
         out = np.empty((len(northing), len(easting)))
-        bicubic.on_lattice(self.values, self.row, self.column, tx, ty, out)
+        bicubic.on_lattice(self.values, self.row, self.column, np.ascontiguousarray(tx.T), ty, out)
         return out
 
 

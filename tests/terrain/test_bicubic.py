@@ -13,7 +13,7 @@ def sampled(heights, row, col):
     by_row, by_col = np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])
     tx, ty = (np.stack([np.ones_like(x), x], 1) for x in (np.asarray(col, float), np.asarray(row, float)))
     out = np.empty((len(row), len(col)))
-    bicubic.on_lattice(heights, by_row, by_col, tx, ty, out)
+    bicubic.on_lattice(heights, by_row, by_col, np.ascontiguousarray(tx.T), ty, out)
     return out
 
 

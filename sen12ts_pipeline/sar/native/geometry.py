@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pyproj import Transformer
 
 from sen12ts_pipeline.domain.lattice import to_geographic
-from sen12ts_pipeline.sar.native.kernels import polynomial
+from sen12ts_pipeline.sar.native.kernels import doppler, polynomial
 from sen12ts_pipeline.sentinel1.orbit import LOCAL_HALF_S, LocalOrbit, Orbit
 
 Float64 = npt.NDArray[np.float64]
@@ -197,20 +197,22 @@ def survey(box: Box) -> Ground:
 
 
 def solve(points: Float64, orbit: LocalOrbit) -> tuple[Float64, Float64]:
-    """Zero-Doppler times (s) and slant ranges (m) of Earth-fixed points (n, 3) by Newton's method.
+    """Zero-Doppler times (s) and slant ranges (m) of Earth-fixed points (n, 3).
 
-    ``f = (P - S) . V``, ``f' = (P - S) . A - V . V``; the last step is below 1 microsecond before it is taken, so the
-    residual is below 1e-12 s.
+    The residual is below 1e-12 s; points that the local orbit does not reach have times beyond it.
     """
-    time = np.full(len(points), orbit.centre_s)
-    for _ in range(12):
-        position, velocity, acceleration = orbit.state(time)
-        away = points - position
-        step = (away * velocity).sum(1) / ((away * acceleration).sum(1) - (velocity * velocity).sum(1))
-        time = time - step
-        if np.abs(step).max() < _TOLERANCE_S:
-            break
-    return time, np.linalg.norm(points - orbit.state(time)[0], axis=1)
+    time, distance, _ = _solved(points, orbit)
+    return time, distance
+
+
+def _solved(points: Float64, orbit: LocalOrbit) -> tuple[Float64, Float64, tuple[Float64, Float64, Float64]]:
+    """Times, ranges, and the satellite's position, velocity and acceleration."""
+    time, state = np.empty(len(points)), np.empty((3, len(points), 3))
+    doppler.solve(
+        np.ascontiguousarray(points), orbit.coefficients, orbit.centre_s, LOCAL_HALF_S, _TOLERANCE_S, time, state
+    )
+    away = points - state[0]
+    return time, np.sqrt((away * away).sum(1)), (state[0], state[1], state[2])
 
 
 def solve_far(points: Float64, orbit: Orbit) -> tuple[Float64, Float64]:
@@ -271,8 +273,7 @@ def _on_raster(orbit: Orbit, step: int) -> LocalOrbit:
 def sight(ground: Ground, orbit: Orbit) -> Sight:
     """Exact solution of an orbit at the nodes of a box."""
     local = localise(orbit, ground.points[len(ground.points) // 2])
-    time, distance = solve(ground.points, local)
-    return Sight(ground, time, distance, local.state(time))
+    return Sight(ground, *_solved(ground.points, local))
 
 
 def fit(ground: Ground, orbit: Orbit) -> Geometry:
