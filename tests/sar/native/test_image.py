@@ -76,3 +76,24 @@ class TestPower:
         pixels = (power[:, 0::2] + power[:, 1::2]) / 2
         assert pixels.mean() == pytest.approx(1.0, rel=0.02)
         assert pixels.mean() ** 2 / pixels.var() == pytest.approx(1.84, abs=0.1)
+
+    def test_of_a_point_is_the_same_wherever_it_lies_between_samples(self, morocco):
+        placed = morocco.bursts[BurstId(110435, "IW2")]
+        time, distance = speckle.flat_lattice(morocco, tile_at("IW2").grid)
+        line, sample = placed.line_sample(time, distance)
+        near = (slice(100, 160), slice(200, 320))
+        line, sample = line[near].copy(), sample[near].copy()
+        top, left, shape = speckle.block_around(placed, line, sample)
+        middle = line[30, 60] - top, sample[30, 60] - left
+        energy = []
+        for offset in np.random.default_rng(6).uniform(-0.5, 0.5, (12, 2)):
+            turn = [
+                np.exp(-2j * np.pi * np.fft.fftfreq(n) * (round(m) + d))
+                for n, m, d in zip(shape, middle, offset, strict=True)
+            ]
+            point = speckle.band_limited(
+                np.fft.ifft2(np.multiply.outer(*turn)) * np.sqrt(shape[0] * shape[1]), placed.swath
+            )
+            samples = speckle.in_burst(point, placed, top, left)
+            energy.append((np.abs(speckle.sampled(samples, placed, top, left, line, sample)) ** 2).sum())
+        assert np.ptp(energy) < 0.1 * np.mean(energy)
