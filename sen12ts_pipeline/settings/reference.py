@@ -23,6 +23,10 @@ working folder. Areas are the YAML files of the folder `aois` beside it and of t
 (several are separated as in `PATH`). A relative path in a file counts from that file's folder, in the environment from
 the working folder. An unknown key, a wrong type or a value out of bounds stops the program before work begins, with a
 message that names the file, the key, what must hold and what was got.
+
+What is unpacked from deflated zips or fetched from a server is kept in a folder of its own until its room is needed:
+`SEN12TS_SPOOL` names it (by default `sen12ts/spool` in the user's cache), `SEN12TS_SPOOL_GB` limits it (20). Products
+behind HTTP are asked for with the bearer token in `SEN12TS_HTTP_TOKEN`, if it is set.
 """
 
 
