@@ -12,33 +12,42 @@ import numpy.typing as npt
 
 from benchmarks.peers.cost import Meter, Task, run_task
 from sen12ts_pipeline import wiring
-from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.lattice import Grid, TileId
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import Rejected
 from sen12ts_pipeline.ports import FrameJob, Terrain
 from sen12ts_pipeline.sar.native.engine import NativeEngine
 
 Layers = list[npt.NDArray[np.float32]]
-Make = Callable[[NativeEngine, Terrain, tuple[Pass, ...]], Layers]
+Make = Callable[[NativeEngine, Grid, tuple[Pass, ...], Meter], Layers]
 
 
-def backscatter(engine: NativeEngine, terrain: Terrain, passes: tuple[Pass, ...]) -> Layers:
+def backscatter(engine: NativeEngine, grid: Grid, passes: tuple[Pass, ...], meter: Meter) -> Layers:
     """gamma0 VV and VH, dB, NaN where the mask is false."""
+    terrain = terrain_of(engine, grid, passes, meter)
     found = engine.backscatter(terrain, passes[0])
     return [np.where(terrain.valid, found[pol], np.float32(np.nan)) for pol in ("VV", "VH")]
 
 
-def interferogram(engine: NativeEngine, terrain: Terrain, passes: tuple[Pass, ...]) -> Layers:
+def interferogram(engine: NativeEngine, grid: Grid, passes: tuple[Pass, ...], _meter: Meter) -> Layers:
     """Coherence and phase on 20 m cells."""
-    return list(engine.interferogram(terrain.grid, passes[0], passes[1], "VV"))
+    return list(engine.interferogram(grid, passes[0], passes[1], "VV"))
 
 
-def frame(engine: NativeEngine, terrain: Terrain, passes: tuple[Pass, ...]) -> Layers:
+def frame(engine: NativeEngine, grid: Grid, passes: tuple[Pass, ...], meter: Meter) -> Layers:
     """What the pipeline makes of a pair: VV, VH, coherence, phase."""
-    (made,) = engine.frames(FrameJob((terrain,), passes))
+    (made,) = engine.frames(FrameJob((terrain_of(engine, grid, passes, meter),), passes))
     if isinstance(made, Exception):
         raise made
     return [made.vv, made.vh, made.coherence, made.phase]
+
+
+def terrain_of(engine: NativeEngine, grid: Grid, passes: tuple[Pass, ...], meter: Meter) -> Terrain:
+    """Terrain layers, whose cost counts by itself."""
+    try:
+        return engine.terrain(grid, passes[0])
+    finally:
+        meter.lap("terrain")
 
 
 def make_tiles(tiles: list[str], make: Make, dates: int, values: dict[str, Any], out: Path) -> dict[str, Any]:
@@ -50,16 +59,14 @@ def make_tiles(tiles: list[str], make: Make, dates: int, values: dict[str, Any],
     )
     pixels = 0
     for tile in tiles:
+        grid = TileId.parse(tile).grid
         try:
-            terrain = engine.terrain(TileId.parse(tile).grid, passes[0])
+            layers = make(engine, grid, passes, meter)
         except Rejected:
             continue
-        finally:
-            meter.lap("terrain")
-        layers = make(engine, terrain, passes)
         for position, layer in enumerate(layers):
             np.save(out / f"{tile}.{position}.npy", layer)
-        pixels += int(np.isfinite(layers[0]).sum()) * (terrain.valid.size // layers[0].size)
+        pixels += int(np.isfinite(layers[0]).sum()) * (grid.rows * grid.cols // layers[0].size)
         meter.lap("dates")
     return meter.figures(("sen12ts-pipeline", "numpy", "numba"), pixels=pixels)
 

@@ -115,7 +115,7 @@ class TestBackscatter:
 
 @pytest.fixture(scope="module")
 def judged_cells(world, made):
-    """Of both pairs: coherence, its truth and what that lets expect, and the phase's error as a unit vector, by cell."""
+    """Of both pairs, by cell: coherence, its truth, what that lets expect, the phase's error as a unit vector."""
     _, terrain, frames = made
     whole = whole_cells(terrain.valid)
     found = []

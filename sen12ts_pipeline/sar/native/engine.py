@@ -39,6 +39,7 @@ from sen12ts_pipeline.sar.native.pair import SMALLEST_COMMON_BAND, describe_pair
 from sen12ts_pipeline.sar.native.scene import OpenPass, Sampling, open_pass
 from sen12ts_pipeline.sar.native.surface import Surface, centre_height
 from sen12ts_pipeline.sar.native.terrain import (
+    BIN_SAMPLES,
     EDGE_MARGIN_LINES,
     EDGE_MARGIN_SAMPLES,
     FACET_SPLIT,
@@ -136,7 +137,8 @@ class NativeEngine:
                 "kernel_wavelength_m": KERNEL_WAVELENGTH_M,
                 "bistatic_correction": True,
                 "edge_margin": [EDGE_MARGIN_LINES, EDGE_MARGIN_SAMPLES],
-                "facet_split": FACET_SPLIT,
+                "facet_split": list(FACET_SPLIT),
+                "bin_samples": BIN_SAMPLES,
                 "smallest_common_band": SMALLEST_COMMON_BAND,
                 "dem": self.dem.identity,
                 **asdict(self.options),

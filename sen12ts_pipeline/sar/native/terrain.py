@@ -43,8 +43,11 @@ REACH_PROBE_M = 4_000.0
 REACH_LIMIT_M = 12_000.0
 _PROBE_STEP_M = 60.0
 _PROBE_SHARE = 0.8
-FACET_SPLIT = 3
-BIN_SAMPLES = 4
+FACET_SPLIT = 3, 5
+"""Sub-facets of a quad, southwards and eastwards: range runs nearly east or west, and bins are narrower in range."""
+
+BIN_SAMPLES = 2
+"""Range samples of a bin. Wider ones would carry the area folded into layover tens of metres out of it."""
 SMALLEST_AREA_SHARE = 0.05
 """Of the flat area (Small 2011; SNAP uses the same); smaller areas count as this one.
 

@@ -20,18 +20,18 @@ def accumulate(
     look: Float64,
     dark: Bool,
     step: tuple[float, float],
-    split: int,
+    split: tuple[int, int],
     out: Float64,
 ) -> None:
     """Add the projected area of every lit facet to the bins around its centre.
 
     height : (m, n) metres, row 0 north, NaN where void. line, sample : (m, n) bin coordinates, bin centres at integers.
-    look : (3, m, n) unit vector satellite to ground in east, north, up. dark : (m, n) nodes in shadow.
-    step : true metres between nodes, (east, north). split : sub-facets per quad and axis. out : (lines, samples), added
-    to.
+    look : (3, m, n) unit vector satellite to ground in east, north, up. dark : (m, n) nodes in shadow. step : true
+    metres between nodes, (east, north). split : sub-facets per quad, southwards and eastwards. out : (lines, samples),
+    added to.
     """
     rows, cols = height.shape
-    area, part = step[0] * step[1] / (split * split), 1.0 / split
+    area, down, over = step[0] * step[1] / (split[0] * split[1]), 1.0 / split[0], 1.0 / split[1]
     last_line, last_sample = out.shape[0] - 1, out.shape[1] - 1
     for i in range(rows - 1):
         for j in range(cols - 1):
@@ -43,8 +43,8 @@ def accumulate(
             ux = 0.25 * (look[0, i, j] + look[0, i, j + 1] + look[0, i + 1, j] + look[0, i + 1, j + 1])
             uy = 0.25 * (look[1, i, j] + look[1, i, j + 1] + look[1, i + 1, j] + look[1, i + 1, j + 1])
             uz = 0.25 * (look[2, i, j] + look[2, i, j + 1] + look[2, i + 1, j] + look[2, i + 1, j + 1])
-            for k in range(split):
-                v = (k + 0.5) * part
+            for k in range(split[0]):
+                v = (k + 0.5) * down
                 below = 1 if v > 0.5 else 0
                 a0, a1 = _between(line[i, j], line[i + 1, j], v), _between(line[i, j + 1], line[i + 1, j + 1], v)
                 b0, b1 = (
@@ -52,8 +52,8 @@ def accumulate(
                     _between(sample[i, j + 1], sample[i + 1, j + 1], v),
                 )
                 up_east = _between(z01 - z00, z11 - z10, v) / step[0] * ux - uz
-                for m in range(split):
-                    u = (m + 0.5) * part
+                for m in range(split[1]):
+                    u = (m + 0.5) * over
                     seen = (up_east + _between(z00 - z10, z01 - z11, u) / step[1] * uy) * area
                     if seen <= 0.0 or dark[i + below, j + (1 if u > 0.5 else 0)]:
                         continue

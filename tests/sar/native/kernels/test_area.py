@@ -5,7 +5,7 @@ import pytest
 
 from sen12ts_pipeline.sar.native.kernels import area
 
-ROWS, COLS, SPLIT = 20, 30, 3
+ROWS, COLS, SPLIT = 20, 30, (3, 5)
 STEP = (10.02, 9.98)
 
 
@@ -36,12 +36,12 @@ def facets(height, split=SPLIT):
         for j in range(COLS - 1):
             z = height[i : i + 2, j : j + 2]
             u = look[:, i : i + 2, j : j + 2].mean((1, 2))
-            for v in (np.arange(split) + 0.5) / split:
-                for h in (np.arange(split) + 0.5) / split:
+            for v in (np.arange(split[0]) + 0.5) / split[0]:
+                for h in (np.arange(split[1]) + 0.5) / split[1]:
                     east = np.array([STEP[0], 0.0, (1 - v) * (z[0, 1] - z[0, 0]) + v * (z[1, 1] - z[1, 0])])
                     south = np.array([0.0, -STEP[1], (1 - h) * (z[1, 0] - z[0, 0]) + h * (z[1, 1] - z[0, 1])])
                     normal = np.cross(south, east)
-                    found.append(max(-(normal @ u), 0.0) / split**2)
+                    found.append(max(-(normal @ u), 0.0) / (split[0] * split[1]))
     return np.array(found)
 
 
@@ -83,7 +83,7 @@ def test_a_whole_index_has_a_weight():
     line, sample, look = scene(np.zeros((ROWS, COLS)))
     line[:], sample[:] = 5.0, 7.0
     bins = np.zeros((40, 90))
-    area.accumulate(np.zeros((ROWS, COLS)), line, sample, look, np.zeros(line.shape, bool), STEP, 1, bins)
+    area.accumulate(np.zeros((ROWS, COLS)), line, sample, look, np.zeros(line.shape, bool), STEP, (1, 1), bins)
     assert bins[5, 7] == bins.sum() > 0
 
 
