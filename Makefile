@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help setup run test check format ui bench bench-peers lock clean demo-clean
+.PHONY: help setup run test test-snap check format ui bench bench-peers lock clean demo-clean
 
 export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
@@ -36,6 +36,10 @@ ui: setup ## Start Airflow's user interface and scheduler (STORE, PORT); Ctrl-C 
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
+test-snap: setup ## Make pyroSAR's environment and run its tests; with SEN12TS_GPT=/path/gpt those that need SNAP too
+	@$(BIN)/python deploy/local/setup_snap.py
+	@SEN12TS_PYROSAR=$(CURDIR)/.sen12ts/snap-env/bin/python $(BIN)/python -m pytest -m 'needs_pyrosar or needs_snap'
+
 check: setup ## Check style, types and the order of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -65,7 +69,8 @@ lock: setup ## Compile the lists of requirements anew (UPGRADE=--upgrade for new
 	@$(UV) $(UPGRADE) --no-header ../pyproject.toml --all-extras run.in dev.in production.in dhus.in -o $(TOGETHER)
 	@$(LOCK) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
 	@for name in dev production dhus; do $(LOCK) -c $(TOGETHER) $$name.in -o $$name.txt; done
-	@for name in pip snap peers-sarsen peers-insardev; do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt; done
+	@for name in pip peers-sarsen peers-insardev; do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt; done
+	@$(LOCK) $(UPGRADE) --no-emit-package psycopg2 snap.in -o snap.txt
 
 demo-clean: ## Remove the demo's simulated products
 	@rm -rf .sen12ts/demo

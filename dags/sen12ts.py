@@ -33,11 +33,11 @@ def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(call: Callable[..., Any]) -> Any:
         @functools.wraps(call)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            from sen12ts_pipeline.errors import BadProduct, ConfigurationError
+            from sen12ts_pipeline.errors import BadProduct, ConfigurationError, EngineFailure
 
             try:
                 return call(*args, **kwargs)
-            except (BadProduct, ConfigurationError) as error:
+            except (BadProduct, ConfigurationError, EngineFailure) as error:
                 raise AirflowFailException(str(error)) from error
 
         return task(**options)(wrapped)

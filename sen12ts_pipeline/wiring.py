@@ -17,7 +17,7 @@ from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.domain.passes import Pass, Slice
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.rasters import RasterLabels
-from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles
+from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles, SarEngine
 from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from sen12ts_pipeline.sar.native.memory import keep_freed_memory
 from sen12ts_pipeline.sentinel1.manifest import read_slice
@@ -72,6 +72,7 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
     store = FolderStore(settings.store)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
+    native = NativeEngine(archive, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
     return Services(
         aoi=aoi.name,
         area=read_boundary(aoi),
@@ -85,7 +86,7 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         origin=str(root),
         catalogue=WithOrbits(found, orbits),
         source=archive,
-        engine=NativeEngine(archive, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember),
+        engine=_snap(settings, native) if settings.engine == "snap" else native,
         masker=SclMasker(),
         labels=labels,
         store=store,
@@ -93,6 +94,19 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
         broken=lambda: dict(found.broken),
     )
+
+
+def _snap(settings: Settings, native: NativeEngine) -> SarEngine:
+    """SNAP's operators behind the native geometry; its modules are read only where they are used."""
+    from sen12ts_pipeline.sar.snap.engine import SnapEngine, SnapOptions
+    from sen12ts_pipeline.sar.snap.gpt import Gpt
+    from sen12ts_pipeline.sar.snap.installation import find_gpt
+    from sen12ts_pipeline.sar.snap.operators import Release
+
+    s = settings.snap
+    program = Gpt(find_gpt(s.gpt), s.memory_gb, s.cache_gb, s.threads, 60 * s.time_limit_minutes, s.userdir)
+    options = SnapOptions(Release.parse(s.release), s.quantity, s.esd)
+    return SnapEngine(native, program, s.scratch or settings.store / "_work" / "snap", options, keep_gb=s.keep_gb)
 
 
 def ledger() -> SqlLedger:

@@ -1,7 +1,12 @@
 """What holds for all tests: warnings are errors, and only this machine can be reached."""
 
+import os
+
 import pytest
 import pytest_socket
+
+NEEDS = {"needs_snap": "SEN12TS_GPT", "needs_pyrosar": "SEN12TS_PYROSAR"}
+"""Variable that names what a marked test needs."""
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +21,10 @@ def _loopback_only():
 def _own_spool(tmp_path_factory, monkeypatch):
     """Keep what is unpacked or fetched out of the user's cache."""
     monkeypatch.setenv("SEN12TS_SPOOL", str(tmp_path_factory.getbasetemp() / "spool"))
+
+
+def pytest_runtest_setup(item):
+    """Skip, and say so, what needs a program that nobody named; one that is named and broken is a failure."""
+    for marker, variable in NEEDS.items():
+        if item.get_closest_marker(marker) and not os.environ.get(variable):
+            pytest.skip(f"{marker}: {variable} is not set (docs/snap.md)")

@@ -122,6 +122,47 @@ class RadarSettings(Options):
     )
 
 
+class SnapSettings(Options):
+    """Choices of the SNAP engine, and what it may use; `docs/snap.md` says how to install SNAP."""
+
+    gpt: FilePath | None = Field(
+        default=None,
+        description="SNAP's program `gpt`; without it the one of `SEN12TS_GPT`, of `PATH`, or of the usual places.",
+    )
+    release: str = Field(
+        default="13.0.4",
+        pattern=r"^1[34]\.\d+\.\d+$",
+        description="Release of SNAP's radar toolbox that must be there: 13.0.4 or later 13.0, or 14.0; part of the "
+        "engine's identity.",
+    )
+    userdir: FilePath | None = Field(
+        default=None, description="Folder with SNAP's auxiliary data; `~/.snap` where none is given."
+    )
+    scratch: FilePath | None = Field(
+        default=None, description="Folder of intermediate products; without one, `<store>/_work/snap`."
+    )
+    keep_gb: Number = Field(
+        default=40.0, gt=0, le=100_000, description="Most that intermediate products may take, 10^9 bytes."
+    )
+    memory_gb: Number = Field(default=16.0, ge=1, le=4096, description="Memory that one gpt may use, GiB.")
+    cache_gb: Number = Field(default=5.0, gt=0, le=1024, description="Of it, the cache of tiles, GiB; a third at most.")
+    threads: Whole = Field(default=8, ge=1, le=1024, description="Threads of one gpt.")
+    time_limit_minutes: Number = Field(default=240.0, gt=0, le=10_000, description="Longest run of one graph, minutes.")
+    quantity: Literal["gamma0", "sigma0"] = Field(
+        default="gamma0", description="What backscatter is normalised to: the data set's gamma nought, or sigma nought."
+    )
+    esd: bool = Field(
+        default=False, description="Whether a pair's azimuth misregistration is estimated by SNAP and corrected."
+    )
+
+    @field_validator("cache_gb")
+    @classmethod
+    def _leaves_room(cls, cache: float, info: ValidationInfo) -> float:
+        if "memory_gb" in info.data and cache > info.data["memory_gb"] / 3:
+            raise ValueError(f"must be at most {info.data['memory_gb'] / 3:.3g}, a third of memory_gb")
+        return cache
+
+
 class Settings(Options):
     """Settings of the pipeline, the same for all areas."""
 
@@ -136,10 +177,16 @@ class Settings(Options):
         description="Database URL of the ledger; without one, SQLite in `<store>/_work/ledger.sqlite`. "
         "PostgreSQL: `postgresql+psycopg://user:password@host/name`.",
     )
-    engine: Literal["native"] = Field(default="native", description="What makes the radar layers.")
+    engine: Literal["native", "snap"] = Field(
+        default="native", description="What makes the radar layers: this program alone, or SNAP's operators."
+    )
     radar: RadarSettings = Field(
         default_factory=RadarSettings,
         description="Choices of the native engine; the defaults make the data set of the contract.",
+    )
+    snap: SnapSettings = Field(
+        default_factory=SnapSettings,
+        description="Choices of the SNAP engine, and what it may use; `docs/snap.md` says how to install SNAP.",
     )
     masker: Literal["scl"] = Field(
         default="scl", description="What tells cloud and cloud shadow: the product's own scene classification."
@@ -251,4 +298,5 @@ __all__ = [
     "RadarSettings",
     "RuleSettings",
     "Settings",
+    "SnapSettings",
 ]

@@ -255,7 +255,7 @@ class _Tile:
             "terrain": {**terrain.notes, "bursts": [str(b) for b in terrain.bursts]},
             "frames": [dict(f.notes) for f in made.frames],
             "phase_sign": "angle(later * conj(earlier)); a range increase is negative",
-            "coherence": "as estimated, not corrected for the bias of few looks: its mean is the floor where it is none",
+            "coherence": "as estimated, with the bias of few looks: where there is none, its mean is the floor",
         }
 
 

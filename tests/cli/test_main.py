@@ -6,7 +6,7 @@ from sen12ts_pipeline import __version__
 from sen12ts_pipeline.cli import main
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Retryable
 
-COMMANDS = ("backscatter", "interferogram", "run", "plan", "why", "verify", "simulate")
+COMMANDS = ("backscatter", "interferogram", "run", "plan", "why", "verify", "simulate", "doctor")
 OPTIONS = {
     "backscatter": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--slice", "--spacing"),
     "interferogram": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--pol"),
@@ -15,6 +15,7 @@ OPTIONS = {
     "why": ("--aoi",),
     "verify": (),
     "simulate": ("--place",),
+    "doctor": (),
 }
 
 

@@ -16,12 +16,31 @@ from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import BadProduct, Rejected
 from sen12ts_pipeline.ports import EngineIdentity, Frame, FrameJob, SarEngine
 from sen12ts_pipeline.sar.native.engine import NativeEngine
+from sen12ts_pipeline.sar.snap.engine import SnapEngine, SnapOptions
+from sen12ts_pipeline.sar.snap.gpt import Gpt
+from sen12ts_pipeline.sar.snap.installation import examine, find_gpt
+from sen12ts_pipeline.sar.snap.operators import Release
 from sen12ts_pipeline.terrain.dem import Dem
 from tests import worlds
 from tests.sar.native.surfaces import dem_of
+from tests.sar.snap import standin_gpt
 
-ENGINES = {"native": NativeEngine}
-"""Engines by name: what makes one of a source of products and an elevation model."""
+ENGINES = [
+    "native",
+    pytest.param("snap, a stand-in", marks=pytest.mark.e2e),
+    pytest.param("snap", marks=pytest.mark.needs_snap),
+]
+
+
+def engine_of(name, folder):
+    """What makes an engine of a source of products and an elevation model."""
+    if name == "native":
+        return NativeEngine
+    program = standin_gpt.install(folder / "standin") if "stand-in" in name else find_gpt()
+    release = Release.parse("13.0.4") if "stand-in" in name else Release.parse(examine(program).version)
+    gpt = Gpt(program, memory_gb=2.0, cache_gb=0.5, threads=2, time_limit_s=600.0)
+    return lambda source, dem: SnapEngine(NativeEngine(source, dem), gpt, folder / "scratch", SnapOptions(release))
+
 
 LAYERS = {"vh": (256, -40.0, 30.0), "vv": (256, -40.0, 30.0), "coherence": (128, 0.0, 1.0), "phase": (128, -3.15, 3.15)}
 """Rows and columns, smallest and largest value of a tile's layers."""
@@ -32,11 +51,12 @@ FLOOR = 0.195
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def make(request):
+def make(request, tmp_path_factory):
     """Make an engine over a world, with its own elevation model or another."""
+    over = engine_of(request.param, tmp_path_factory.mktemp("engine"))
 
     def engine(world, dem=None):
-        return ENGINES[request.param](world.source, dem or Dem(world.folder / "dem/dem.tif", "ellipsoidal"))
+        return over(world.source, dem or Dem(world.folder / "dem/dem.tif", "ellipsoidal"))
 
     return engine
 

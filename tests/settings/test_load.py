@@ -86,7 +86,7 @@ def test_the_ledger_may_be_elsewhere(tmp_path):
         ("rules: {search_days_after: 2}", "rules.search_days_after", "must be at least max_gap_days, 3", 2),
         ("rules: {max_cloud_percent: .inf}", "rules.max_cloud_percent", "must be a finite number", float("inf")),
         ("rules: 5", "rules", "must be a mapping", 5),
-        ("engine: snap", "engine", "must be 'native'", "snap"),
+        ("engine: gamma", "engine", "must be 'native' or 'snap'", "gamma"),
         ("profile: cogs", "profile", "must be 'cog' or 'compat'", "cogs"),
         ("tile_order: null", "tile_order", "must be 'random' or 'burst'", None),
         ("store: 5", "store", "must be a path", 5),

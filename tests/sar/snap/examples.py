@@ -14,7 +14,7 @@ from sen12ts_pipeline.sar.snap.plan import PassPlan, Region, SwathPlan
 SNAP_13, SNAP_14 = Release((13, 0, 4)), Release((14, 0, 0))
 RELEASES = {"13": SNAP_13, "14": SNAP_14}
 
-SITE = Site(Region(32631, 500_000.0, 4_400_000.0, 504_000.0, 4_404_000.0), Path("/work/dem.tif"))
+SITE = Site(Region(32631, 500_000.0, 4_400_000.0, 504_000.0, 4_404_000.0), Path("/job/dem.tif"))
 ORBIT = "S1A_OPER_AUX_POEORB_OPOD_20200124T120721_V20200103T225942_20200105T005942"
 
 EARLIER = PassPlan(

@@ -31,7 +31,7 @@ FAULTS = {
     "silent": "says nothing and never ends",
     "hang": "stops half-way and never ends, whatever signal asks it to",
     "hang-at-end": "writes everything, says 100 % and never ends",
-    "slow": "waits a second at every tenth",
+    "slow": "waits at every tenth",
     "crash": "an operator throws: stack trace, status 1, half of the files",
     "killed": "ended by the kernel, status 137",
     "out-of-memory": "Java's heap is full: status 1",
@@ -174,7 +174,7 @@ def progress(first, last, fault):
         sys.stdout.write(f"{percent}%" if percent == 0 else f"....{percent}%")
         sys.stdout.flush()
         if fault == "slow":
-            time.sleep(1.0)
+            time.sleep(0.4)
 
 
 def misbehave_half_way(fault, files):

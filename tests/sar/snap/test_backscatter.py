@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sen12ts_pipeline.sar.snap.backscatter import backscatter_graph, bands, decibels
+from sen12ts_pipeline.sar.snap.backscatter import backscatter_graph, decibels
 from tests.sar.snap.examples import (
     LATER,
     RELEASES,
@@ -85,6 +85,11 @@ class TestSplit:
         assert (split["subswath"], split["firstBurstIndex"], split["lastBurstIndex"]) == ("IW2", "4", "6")
         assert split["selectedPolarisations"] == "VV,VH"
 
+    @pytest.mark.parametrize("part", [False, True])
+    def test_is_told_when_a_product_lacks_subswaths(self, part):
+        split = given(graph(dataclasses.replace(LATER, part=part)), "TOPSAR-Split")
+        assert split["enableSingleSwathMode"] == str(part).lower()
+
 
 class TestRadiometry:
     def test_removes_noise_once_and_before_calibration(self):
@@ -101,6 +106,13 @@ class TestRadiometry:
     def test_makes_beta_nought_and_nothing_else(self):
         made = given(graph(), "Calibration")
         assert [k for k in made if k.startswith("output") and made[k] == "true"] == ["outputBetaBand"]
+
+    def test_calibrates_before_bursts_are_joined_and_never_a_stack(self):
+        for release in RELEASES.values():
+            for graphs in situations(release).values():
+                for made in graphs.values():
+                    for node in nodes_of(made, "Calibration"):
+                        assert not {"TOPSAR-Deburst", "Back-Geocoding"} & set(before(made, node.id))
 
     def test_averages_three_samples_in_range_and_none_in_azimuth(self):
         look = given(graph(), "Multilook")
@@ -157,10 +169,16 @@ class TestOutputs:
         assert given(made, "Multilook")["sourceBands"] == given(made, "Terrain-Flattening")["sourceBands"] == beta
 
     def test_are_asked_for_by_pattern_of_one_band_each(self):
-        vv, vh, elevation = bands(graph())
+        vv, vh, elevation = graph().outputs[0].bands
         assert re.fullmatch(vv, "Gamma0_IW2_VV")
         assert re.fullmatch(vh, "Gamma0_IW2_VH")
         assert re.fullmatch(elevation, "elevation")
+
+    def test_have_no_mask_of_snap_in_which_good_ground_and_none_are_one(self):
+        for graphs in situations().values():
+            for made in graphs.values():
+                masks = [n.parameter("saveLayoverShadowMask") for n in nodes_of(made, "Terrain-Correction")]
+                assert set(masks) <= {"false"}
 
     def test_may_be_sigma_nought(self):
         made = graph(quantity="sigma0")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sen12ts_pipeline.domain.lattice import Grid
-from sen12ts_pipeline.errors import EngineFailure
+from sen12ts_pipeline.errors import EngineFailure, Rejected
 from sen12ts_pipeline.sar.snap.checks import check_filled, check_heights, check_orbits, check_powers, on_grid
 from sen12ts_pipeline.sar.snap.dimap import Raster
 
@@ -59,10 +59,10 @@ class TestFilled:
         layer[0, :5] = np.nan
         check_filled(layer, np.ones((10, 10), bool), "backscatter")
 
-    def test_more_are(self):
+    def test_more_cost_the_frame(self):
         layer = np.zeros((10, 10), np.float32)
         layer[0, :6] = np.nan
-        with pytest.raises(EngineFailure, match="6 of 100 valid pixels have no data"):
+        with pytest.raises(Rejected, match="snap_gaps: 6 of 100 valid pixels have no data, at most 5% may"):
             check_filled(layer, np.ones((10, 10), bool), "backscatter")
 
     def test_what_is_not_valid_may_be_empty(self):
@@ -80,7 +80,7 @@ class TestPowers:
 
     def test_of_others_do_not(self):
         one = np.ones((2, 2), np.float32)
-        with pytest.raises(EngineFailure, match="exceeds both powers in 4 pixels"):
+        with pytest.raises(EngineFailure, match="exceeds both powers in 4 of 4 pixels"):
             check_powers((one, 0 * one), (one, 0.9 * one), "interferogram")
 
     def test_are_not_compared_where_there_are_none(self):

@@ -1,7 +1,10 @@
 """The runner, against the stand-in gpt, which misbehaves in every way that gpt is known for."""
 
 import logging
+import pickle
 import re
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -251,6 +254,30 @@ class TestCancelling:
         assert nothing_is_left(graph, work)
 
 
+class TestThisProcessDying:
+    PROGRAM = """
+import pickle, sys
+gpt, graph, work = pickle.loads(bytes.fromhex(sys.argv[1]))
+gpt.run(graph, work, lambda: False)
+"""
+
+    def test_without_a_word_ends_gpt_too(self, gpt, graph, work, fault):
+        fault("hang")
+        arguments = pickle.dumps((gpt, graph, work)).hex()
+        process = subprocess.Popen([sys.executable, "-c", self.PROGRAM, arguments], cwd=Path(__file__).parents[3])
+        wait_until(lambda: len(working_in(work)) >= 3)
+        process.kill()
+        process.wait()
+        wait_until(lambda: working_in(work) == [])
+
+
+def wait_until(holds, limit_s=30.0):
+    until = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_the_options_reach_java_before_gpt_reads_its_configuration(gpt):
     command = gpt.command(Path("g.xml"), Path("user"), Path("tmp"))
     assert command[1:] == [
@@ -261,5 +288,5 @@ def test_the_options_reach_java_before_gpt_reads_its_configuration(gpt):
 
 @pytest.mark.parametrize("name", standin_gpt.FAULTS)
 def test_every_fault_of_the_stand_in_is_met_here_or_where_products_lie_on_the_map(name):
-    tests = [Path(__file__), Path(__file__).with_name("test_standin.py")]
+    tests = [Path(__file__), Path(__file__).with_name("test_engine.py")]
     assert any(re.search(rf'"{name}"', test.read_text()) for test in tests)

@@ -12,12 +12,13 @@ import shapely
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import Grid, TileId, to_geographic
 from sen12ts_pipeline.domain.passes import Pass
-from sen12ts_pipeline.errors import BadProduct, ConfigurationError
+from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected
 from sen12ts_pipeline.sar.native.scene import open_pass
 from sen12ts_pipeline.sar.snap.names import day_of
-from sen12ts_pipeline.sar.snap.plan import Region, check_readable, plan_pass
+from sen12ts_pipeline.sar.snap.plan import Region, check_platform, check_readable, plan_pass
 from tests import worlds
 from tests.sar.native.test_scene import with_bursts
+from tests.sar.snap.examples import SNAP_13, SNAP_14
 from tests.sentinel1.shelf import Members, Shelf, members_of, slice_of
 
 PRODUCT = "S1A_IW_SLC__1SDV_20230916T063730_20230916T063757_050349_060FCD_6814"
@@ -146,6 +147,27 @@ class TestSlices:
         # gpt would take those that are there.
         with pytest.raises(BadProduct, match="must have VH and VV, has VV"):
             whole.plan(ids["IW2"][3], polarisations=BOTH)
+
+
+class TestSubswaths:
+    def test_one_and_two_are_what_split_asks_for_unless_it_is_told(self, whole, ids):
+        assert not whole.plan(ids["IW2"][0]).part
+        lacking = Scene(WHOLE)
+        (files,) = {placed.files for placed in lacking.opened.bursts.values()}
+        del files._annotations["IW1", "VV"]
+        assert lacking.plan(ids["IW2"][0]).part
+
+
+class TestPlatform:
+    def test_d_is_known_from_14_on(self, whole):
+        late = Pass(tuple(dataclasses.replace(part, platform="S1D") for part in whole.one.slices))
+        check_platform(late, SNAP_14)
+        with pytest.raises(Rejected, match=r"snap_platform: SNAP 13\.0\.4 does not know Sentinel-1D"):
+            check_platform(late, SNAP_13)
+
+    @pytest.mark.parametrize("name", ["S1A", "S1B", "S1C"])
+    def test_a_to_c_are_known_to_every_release_that_is_used(self, whole, name):
+        check_platform(Pass(tuple(dataclasses.replace(part, platform=name) for part in whole.one.slices)), SNAP_13)
 
 
 class TestPlaces:
