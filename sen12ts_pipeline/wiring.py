@@ -12,7 +12,9 @@ from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import Location, is_url
+from sen12ts_pipeline.catalogues import registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
+from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.domain.passes import Pass, Slice
 from sen12ts_pipeline.errors import ConfigurationError
@@ -24,7 +26,7 @@ from sen12ts_pipeline.sentinel1.manifest import read_slice
 from sen12ts_pipeline.sentinel2.masks import SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
 from sen12ts_pipeline.settings.load import find_aoi, load_settings
-from sen12ts_pipeline.settings.model import AoiSettings, Settings
+from sen12ts_pipeline.settings.model import AoiSettings, CatalogueSettings, Settings
 from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
@@ -55,16 +57,16 @@ def connect(aoi: str, environ: Mapping[str, str] | None = None) -> Services:
 @functools.lru_cache(maxsize=4)
 def _connect(aoi: str, environ: tuple[tuple[str, str], ...]) -> Services:
     values = dict(environ)
-    return assemble(load_settings(environ=values), find_aoi(aoi, values))
+    return assemble(load_settings(environ=values), find_aoi(aoi, values), values)
 
 
-def assemble(settings: Settings, aoi: AoiSettings) -> Services:
-    """Services of settings that are already read."""
+def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = os.environ) -> Services:
+    """Services of settings that are already read; users of live archives are named in the environment."""
     keep_freed_memory()
     source = f"area {aoi.name}"
     root = _needed(source, "catalogue.root", aoi.catalogue.root)
     archive = ArchiveSource(root)
-    found = ArchiveCatalogue(archive)
+    found = _catalogue(aoi.catalogue, archive, environ)
     orbits = OrbitFolder(aoi.catalogue.orbits) if aoi.catalogue.orbits else NO_ORBIT_FILES
     dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
     dem.check()
@@ -84,6 +86,7 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         label_name=aoi.labels.name,
         label_year=aoi.labels.year,
         origin=str(root),
+        searched="catalogue.root" if aoi.catalogue.kind == "archive" else "catalogue.kind",
         catalogue=WithOrbits(found, orbits),
         source=archive,
         engine=_snap(settings, native) if settings.engine == "snap" else native,
@@ -93,7 +96,16 @@ def assemble(settings: Settings, aoi: AoiSettings) -> Services:
         artifacts=artifacts,
         ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
         broken=lambda: dict(found.broken),
+        notes=lambda: list(getattr(found, "notes", ())),
     )
+
+
+def _catalogue(
+    chosen: CatalogueSettings, archive: ArchiveSource, environ: Mapping[str, str]
+) -> ArchiveCatalogue | Link:
+    if chosen.kind == "archive":
+        return ArchiveCatalogue(archive)
+    return registry.connect(chosen.kind, chain=chosen.chain, at=registry.Addresses(chosen.urls, environ))
 
 
 def _snap(settings: Settings, native: NativeEngine) -> SarEngine:

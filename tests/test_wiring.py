@@ -5,7 +5,7 @@ import pytest
 from sen12ts_pipeline import ports, wiring
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.settings.load import write_aoi
-from sen12ts_pipeline.settings.model import Settings
+from sen12ts_pipeline.settings.model import CatalogueSettings, Settings
 from tests import worlds
 
 
@@ -89,3 +89,27 @@ def test_the_ledger_is_the_store_s_own_or_the_one_that_is_set(environ, tmp_path,
     monkeypatch.setenv("SEN12TS__LEDGER", f"sqlite:///{tmp_path}/other.sqlite")
     wiring.ledger()
     assert (tmp_path / "other.sqlite").is_file()
+
+
+class TestLiveArchives:
+    """An area may be searched in a live archive; its products are read from the folder all the same."""
+
+    def services(self, tiny, tmp_path, **catalogue):
+        area = worlds.area_of(tiny)
+        kept = area.catalogue.model_dump() | catalogue
+        return worlds.services_of(tiny, tmp_path, area=area.model_copy(update={"catalogue": CatalogueSettings(**kept)}))
+
+    def test_are_connected_by_name(self, tiny, tmp_path):
+        services = self.services(tiny, tmp_path, kind="chain", chain=("cdse", "asf"))
+        assert type(services.catalogue.catalogue).__name__ == "ChainCatalogue"
+        assert services.searched == "catalogue.kind"
+        assert services.notes() == []
+        assert type(services.source).__name__ == "ArchiveSource"
+
+    def test_that_do_not_exist_are_named(self, tiny, tmp_path):
+        with pytest.raises(ConfigurationError, match=r"catalogue\.chain.*cdse.*nowhere"):
+            self.services(tiny, tmp_path, kind="chain", chain=("nowhere",))
+
+    def test_at_an_address_that_is_missing_are_named(self, tiny, tmp_path):
+        with pytest.raises(ConfigurationError, match="dhus"):
+            self.services(tiny, tmp_path, kind="dhus")

@@ -220,10 +220,33 @@ class Settings(Options):
 class CatalogueSettings(Options):
     """Where an area's products come from."""
 
-    kind: Literal["archive"] = Field(
-        default="archive", description="A folder of Sentinel products, as SAFE folders or zips."
+    kind: Literal[
+        "archive",
+        "cdse",
+        "cdse_odata",
+        "cdse_stac",
+        "asf",
+        "earth_search",
+        "planetary_computer",
+        "dhus",
+        "chain",
+    ] = Field(
+        default="archive",
+        description="Where products are looked for: in the folder `root` itself, or in a live archive, whose products "
+        "must lie there by the time they are read (docs/catalogues.md).",
     )
-    root: FilePath | None = Field(default=None, description="That folder; needed before anything can be made.")
+    chain: tuple[str, ...] = Field(
+        default=(), description="For kind `chain`: archives in the order in which they are asked."
+    )
+    urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="Addresses of archives that differ from the usual ones, by archive; `dhus` needs one.",
+        json_schema_extra={"default_text": "none"},
+    )
+    root: FilePath | None = Field(
+        default=None,
+        description="Folder of Sentinel products, as SAFE folders or zips; needed before anything can be made.",
+    )
     orbits: FilePath | None = Field(
         default=None,
         description="Folder of orbit files (`.EOF`, `.EOF.zip`), precise or restituted; a slice that none of them "

@@ -47,6 +47,8 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
         for one in sorted(s for s in slices if not s.dual_polarised):
             message = f"slice left out, it must have VV and VH: {one.product} has {', '.join(one.polarisations)}"
             services.ledger.record_event(parsed, "search", message)
+        for note in services.notes():
+            services.ledger.record_event(parsed, "search", note)
         for product, reason in sorted(services.broken().items()):
             services.ledger.quarantine(product, reason)
         if found.granules and found.slices:  # an empty answer is not frozen: the archive may still be filling
@@ -120,4 +122,4 @@ def _require_something(services: Services) -> None:
     bounds = ", ".join(f"{x:.4f}" for x in area.bounds)
     broken = f"; {len(services.broken())} products there could not be read" if services.broken() else ""
     rule = f"must hold Sentinel-1 IW SLC and Sentinel-2 L2A products that meet the area {services.aoi}{broken}"
-    raise ConfigurationError(services.origin, "catalogue.root", rule, f"none within {bounds} (degrees W, S, E, N)")
+    raise ConfigurationError(services.origin, services.searched, rule, f"none within {bounds} (degrees W, S, E, N)")

@@ -42,6 +42,10 @@ class Services:
         Where products come from, for messages.
     broken : callable
         Products that the catalogue could not read, with reasons.
+    notes : callable
+        What the catalogue wants people to know: which archive answered, products that are offline.
+    searched : str
+        Setting that says where products are looked for.
     dry : bool
         Whether broken products are only left out, not remembered.
     """
@@ -65,6 +69,8 @@ class Services:
     artifacts: Artifacts
     ledger: Ledger
     broken: Callable[[], dict[str, str]]
+    notes: Callable[[], list[str]] = list
+    searched: str = "catalogue.root"
     dry: bool = False
 
     def quarantine(self, error: BadProduct) -> str:
