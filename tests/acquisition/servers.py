@@ -1,19 +1,16 @@
-"""Servers on this machine: a web server that notes what it is asked for and fails when it is told to, and SeaweedFS."""
+"""A web server on this machine that notes what it is asked for and fails when it is told to; SeaweedFS beside it."""
 
 import http.server
-import json
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import threading
-import time
 import urllib.parse
 from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.servers import object_store, seaweed, wait_for
+
+__all__ = ["Asked", "WebServer", "object_store", "seaweed", "wait_for"]
 
 
 @dataclass(frozen=True)
@@ -125,67 +122,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def seaweed():
-    """The program `weed` of SeaweedFS, beside this Python or on the path; None if it is not installed."""
-    beside = Path(sys.executable).with_name("weed")
-    return str(beside) if beside.exists() else shutil.which("weed")
-
-
-@contextmanager
-def object_store(folder):
-    """SeaweedFS with an S3 interface on this machine; yields the environment in which boto3 finds it."""
-    folder.mkdir()
-    identity = {"name": "tests", "credentials": [{"accessKey": "key", "secretKey": "secret"}], "actions": ["Admin"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    master, volume, filer, s3 = _free_ports(4)
-    ports = [f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"]
-    ports += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-    here = ["-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=8", "-master.volumeSizeLimitMB=64"]
-    with (folder / "log").open("wb") as log:
-        command = [seaweed(), "server", *here, "-s3", "-s3.config=s3.json", *ports]
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield {
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3}",
-                "AWS_ACCESS_KEY_ID": "key",
-                "AWS_SECRET_ACCESS_KEY": "secret",
-                "AWS_DEFAULT_REGION": "default",
-            }
-        finally:
-            process.kill()  # its own way to end may take minutes, and nothing of it is kept
-            process.wait()
-
-
-def wait_for(environment):
-    """Client of an object store, when it answers."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    names = {"endpoint_url": "ENDPOINT_URL", "aws_access_key_id": "ACCESS_KEY_ID", "region_name": "DEFAULT_REGION"}
-    names["aws_secret_access_key"] = "SECRET_ACCESS_KEY"
-    client = boto3.client("s3", **{key: environment[f"AWS_{name}"] for key, name in names.items()})
-    for _ in range(300):
-        try:
-            client.list_buckets()
-            return client
-        except (BotoCoreError, ClientError):
-            time.sleep(0.2)
-    raise AssertionError("the object store does not answer")
-
-
-def _free_ports(count):
-    """Ports p for which p and p + 10000, where SeaweedFS puts its own protocol, are free."""
-    found = []
-    for port in range(21000 + time.time_ns() % 9000, 40000):
-        with socket.socket() as one, socket.socket() as other:
-            try:
-                one.bind(("127.0.0.1", port))
-                other.bind(("127.0.0.1", port + 10000))
-            except OSError:
-                continue
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no free ports")

@@ -115,7 +115,9 @@ def test_a_forked_process_has_connections_of_its_own(file):
     assert s3._client(1) is not s3._client(os.getpid())
 
 
-@pytest.mark.parametrize("fault", [503, 500, 429, lambda handler: handler.answer(cut=100)], ids=str)
+@pytest.mark.parametrize(
+    "fault", [503, 500, 429, lambda handler: handler.answer(cut=100)], ids=["503", "500", "429", "cut"]
+)
 def test_a_fault_that_passes_is_not_noticed_and_one_that_stays_is_left_to_a_later_try(web, file, fault):
     assert file.version.size == len(BODY)
     web.faults.extend([fault] * (retry.TRIES - 1))

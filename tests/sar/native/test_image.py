@@ -5,6 +5,7 @@ import pytest
 
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.sar.native.kernels import resample
+from sen12ts_pipeline.sar.native.terrain import serving_burst
 from tests.sar.native import speckle
 from tests.sar.native.surfaces import tile_at
 
@@ -97,3 +98,38 @@ class TestPower:
             samples = speckle.in_burst(point, placed, top, left)
             energy.append((np.abs(speckle.sampled(samples, placed, top, left, line, sample)) ** 2).sum())
         assert np.ptp(energy) < 0.1 * np.mean(energy)
+
+
+class TestPointTarget:
+    """A target at the time and range of a place on the map, in the samples of a burst."""
+
+    @pytest.mark.parametrize("row", [4, 5])
+    @pytest.mark.parametrize("subswath", ["IW1", "IW2", "IW3"])
+    def test_lands_on_its_place_with_the_phase_of_nothing_left(self, morocco, subswath, row):
+        grid = tile_at(subswath, line=row).grid
+        time, distance = speckle.flat_lattice(morocco, grid)
+        placed = morocco.require(serving_burst(morocco, float(time[130, 260]), float(distance[130, 260])))
+        line, sample = placed.line_sample(time, distance)
+        top, left, shape = speckle.block_around(placed, line[120:141, 240:281], sample[120:141, 240:281])
+        swath = placed.swath
+        where = line[130, 260], sample[130, 260]
+        turn = [
+            np.exp(-2j * np.pi * np.fft.fftfreq(n) * (at - first))
+            for n, at, first in zip(shape, where, (top, left), strict=True)
+        ]
+        point = speckle.band_limited(np.fft.ifft2(np.multiply.outer(*turn)), swath)
+        samples = speckle.in_burst(point, placed, top, left)
+        # Its phase in the data is that of its range, on the carrier's phase at its place.
+        range_m = distance[130, 260]
+        block = speckle.block_of(placed, top, left, shape)
+        carrier = speckle.carrier(block, where[0] - top, where[1] - left)
+        samples = (samples * np.exp(-2j * np.pi * (carrier + 2 * range_m / swath.wavelength_m))).astype(np.complex64)
+        step = np.linspace(-6, 6, 241)
+        for axis in (0, 1):
+            at = [where[0] + step * (axis == 0), where[1] + step * (axis == 1)]
+            found = np.abs(speckle.sampled(samples, placed, top, left, at[0][None], at[1][None]))[0]
+            assert step[np.argmax(found)] == pytest.approx(0.0, abs=0.05)
+        middle = speckle.sampled(
+            samples, placed, top, left, *(np.array([[w]]) for w in where), distance=np.array([[range_m]])
+        )
+        assert np.angle(middle[0, 0]) == pytest.approx(0.0, abs=0.02)
