@@ -31,6 +31,9 @@ from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
 from sen12ts_pipeline.state.ledger import SqlLedger
+from sen12ts_pipeline.state.s3 import S3Store
+from sen12ts_pipeline.state.s3_server import S3Options
+from sen12ts_pipeline.state.stores import open_store
 from sen12ts_pipeline.terrain.dem import Dem
 
 
@@ -71,7 +74,7 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
     dem.check()
     labels = RasterLabels(_needed(source, "labels.path", aoi.labels.path))
-    store = FolderStore(settings.store)
+    store = store_of(settings)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
     native = NativeEngine(archive, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
@@ -118,12 +121,18 @@ def _snap(settings: Settings, native: NativeEngine) -> SarEngine:
     s = settings.snap
     program = Gpt(find_gpt(s.gpt), s.memory_gb, s.cache_gb, s.threads, 60 * s.time_limit_minutes, s.userdir)
     options = SnapOptions(Release.parse(s.release), s.quantity, s.esd)
-    return SnapEngine(native, program, s.scratch or settings.store / "_work" / "snap", options, keep_gb=s.keep_gb)
+    return SnapEngine(native, program, s.scratch or _scratch(settings), options, keep_gb=s.keep_gb)
 
 
-def ledger() -> SqlLedger:
+def store_of(settings: Settings) -> FolderStore | S3Store:
+    """The store that settings name."""
+    return open_store(settings.store, S3Options(**settings.s3.model_dump()))
+
+
+def ledger(settings: Settings | None = None) -> SqlLedger:
     """The ledger of the configured store."""
-    return SqlLedger.connect(load_settings().ledger_url)
+    settings = settings or load_settings()
+    return SqlLedger.connect(settings.ledger_url, cap=settings.rules.cap_per_season)
 
 
 def science(
@@ -172,6 +181,12 @@ def science(
 
 def _with_orbit(one: Slice, orbits: OrbitFiles) -> Slice:
     return replace(one, orbit=orbits.name(one.platform, one.start, one.stop))
+
+
+def _scratch(settings: Settings) -> Path:
+    if isinstance(settings.store, str):
+        raise ConfigurationError("settings", "snap.scratch", "must be set for a store in a bucket", None)
+    return settings.store / "_work" / "snap"
 
 
 def _needed(source: str, key: str, path: Path | None) -> Path:

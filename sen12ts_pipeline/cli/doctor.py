@@ -17,7 +17,7 @@ from sen12ts_pipeline import __version__
 from sen12ts_pipeline.errors import ConfigurationError, Sen12tsError
 
 if TYPE_CHECKING:
-    from sen12ts_pipeline.settings.model import AoiSettings
+    from sen12ts_pipeline.settings.model import AoiSettings, Settings
 
 FINE, NOTE, FAULT = "ok", "note", "fault"
 
@@ -132,7 +132,17 @@ def _settings(into: dict[str, Any]) -> Iterator[Finding]:
     where = str(file) if file else f"the defaults: no config/pipeline.yaml here, and {CONFIG_VARIABLE} is not set"
     yield Finding(FINE, "settings", where)
     yield Finding(FINE, "engine", f"{settings.engine}, {settings.workers} workers")
-    yield _room("store", settings.store)
+    if isinstance(settings.store, Path):
+        yield _room("store", settings.store)
+    else:
+        yield from _attempt("store", lambda: _bucket(settings))
+
+
+def _bucket(settings: Settings) -> Iterator[Finding]:
+    from sen12ts_pipeline import wiring
+
+    wiring.store_of(settings)
+    yield Finding(FINE, "store", f"{settings.store} can be listed")
 
 
 def _room(subject: str, folder: Path) -> Finding:

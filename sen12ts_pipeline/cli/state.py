@@ -31,17 +31,15 @@ def reconcile(
     Finished triplets come from their metadata, candidates from the reports of finished partitions. Damage of the store,
     such as a missing file, is reported and not repaired. It may run beside the pipeline.
     """
+    from sen12ts_pipeline import wiring
     from sen12ts_pipeline.settings.load import load_settings
     from sen12ts_pipeline.state.contents import areas
-    from sen12ts_pipeline.state.ledger import SqlLedger
     from sen12ts_pipeline.state.reconcile import MENDED, Kind
     from sen12ts_pipeline.state.reconcile import reconcile as compare
-    from sen12ts_pipeline.state.stores import open_store
 
     settings = load_settings()
     cap = settings.rules.cap_per_season
-    ledger = SqlLedger.connect(settings.ledger_url, cap=cap)
-    store = open_store(settings.store)
+    store, ledger = wiring.store_of(settings), wiring.ledger(settings)
     _check(aoi, {*areas(store), *(partition.aoi for partition in ledger.partitions())})
     found = compare(store, ledger, cap=cap, aoi=aoi, write=not dry_run, digests=digests)
     for difference in found:
@@ -66,12 +64,12 @@ def gc(
 
     A file of a finished triplet never goes, nor one of a partition that is not finished or was finished lately.
     """
+    from sen12ts_pipeline import wiring
     from sen12ts_pipeline.settings.load import load_settings
     from sen12ts_pipeline.state import sweep
     from sen12ts_pipeline.state.contents import areas
-    from sen12ts_pipeline.state.stores import open_store
 
-    store, now, age = open_store(load_settings().store), datetime.now(UTC), timedelta(days=older_than_days)
+    store, now, age = wiring.store_of(load_settings()), datetime.now(UTC), timedelta(days=older_than_days)
     _check(aoi, set(areas(store)))
     planned = sweep.plan(store, now=now, age=age, aoi=aoi, artifacts=artifacts)
     for place, reason in planned.kept:

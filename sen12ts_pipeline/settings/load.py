@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sen12ts_pipeline.errors import ConfigurationError
-from sen12ts_pipeline.settings.model import AOI_NAME, AOI_NAME_RULE, AoiSettings, Options, Settings
+from sen12ts_pipeline.settings.model import AOI_NAME, AOI_NAME_RULE, S3_SCHEME, AoiSettings, Options, Settings
 
 CONFIG_VARIABLE = "SEN12TS_CONFIG"
 AOIS_VARIABLE = "SEN12TS_AOIS"
@@ -217,7 +217,7 @@ def _environment_value(model: type[BaseModel], keys: list[str], text: str) -> ob
     if text in {"", "null"}:
         return None
     field = _field_annotation(model, keys)
-    if "Path" in str(field):
+    if "Path" in str(field) and not text.startswith(S3_SCHEME):
         return str(Path(text).expanduser().absolute())
     return text
 

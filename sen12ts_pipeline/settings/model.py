@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from sen12ts_pipeline.domain.rules import Rules
 
@@ -30,6 +31,19 @@ Whole = Annotated[int, BeforeValidator(_no_truth_value)]
 Number = Annotated[float, BeforeValidator(_no_truth_value)]
 FilePath = Annotated[Path, AfterValidator(_absolute)]
 """Relative paths count from the folder of the file that holds them, in the environment from the working folder."""
+
+
+S3_SCHEME = "s3://"
+
+
+def _store_place(place: object, info: ValidationInfo) -> str | Path:
+    if not isinstance(place, str | Path):
+        raise PydanticCustomError("path_type", "must be a path")
+    return str(place) if str(place).startswith(S3_SCHEME) else _absolute(Path(place), info)
+
+
+StorePlace = Annotated[str | Path, BeforeValidator(_store_place)]
+"""A folder, as `FilePath`, or ``s3://bucket/prefix``."""
 
 
 class Options(BaseModel):
@@ -163,12 +177,40 @@ class SnapSettings(Options):
         return cache
 
 
+class S3Settings(Options):
+    """How the server of a store in a bucket is spoken to; credentials are boto3's own (`AWS_*`, profile, role)."""
+
+    endpoint: str = Field(
+        default="", description="URL of the server; empty: `AWS_ENDPOINT_URL` of boto3, else Amazon's."
+    )
+    region: str = Field(default="", description="Region; empty: `AWS_DEFAULT_REGION` of boto3.")
+    addressing: Literal["auto", "path", "virtual"] = Field(
+        default="auto",
+        description="`path` puts the bucket into the path of a URL, as most servers but Amazon's want it, `virtual` "
+        "into the host.",
+    )
+    checksums: Literal["when_supported", "when_required"] = Field(
+        default="when_supported",
+        description="`when_required` for servers that do not know the checksum headers of newer clients.",
+    )
+    conditional_writes: bool | None = Field(
+        default=None,
+        description="Whether the server keeps `If-None-Match`; without a value it is found out. All writers of a store "
+        "must go by the same.",
+    )
+    encryption: Literal["bucket", "AES256", "aws:kms", "aws:kms:dsse"] = Field(
+        default="bucket",
+        description="Encryption at rest that each write asks for; `bucket` leaves it to the bucket's own setting.",
+    )
+    kms_key: str = Field(default="", description="Key of `aws:kms`; empty: the account's default key.")
+
+
 class Settings(Options):
     """Settings of the pipeline, the same for all areas."""
 
-    store: FilePath = Field(
+    store: StorePlace = Field(
         default_factory=lambda: Path("data/store").absolute(),
-        description="Folder of the data set, its artifacts and reports.",
+        description="Folder of the data set, its artifacts and reports, or `s3://bucket/prefix`.",
         json_schema_extra={"default_text": "`data/store` in the working folder"},
     )
     ledger: str | None = Field(
@@ -210,11 +252,19 @@ class Settings(Options):
         json_schema_extra={"default_text": "the number of processors"},
     )
     rules: RuleSettings = Field(default_factory=RuleSettings, description="Thresholds of the data set contract.")
+    s3: S3Settings = Field(default_factory=S3Settings, description="How a store in a bucket is spoken to.")
+
+    @field_validator("ledger")
+    @classmethod
+    def _set_for_a_bucket(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None and isinstance(info.data.get("store"), str):
+            raise ValueError("must be set for a store in a bucket, which cannot hold the ledger's file")
+        return url
 
     @property
     def ledger_url(self) -> str:
         """Database URL of the ledger, derived from the store where none is set."""
-        return self.ledger or f"sqlite:///{self.store / '_work' / 'ledger.sqlite'}"
+        return self.ledger or f"sqlite:///{Path(self.store) / '_work' / 'ledger.sqlite'}"
 
 
 class CatalogueSettings(Options):

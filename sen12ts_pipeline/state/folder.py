@@ -11,10 +11,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sen12ts_pipeline.errors import ConfigurationError, Retryable
 from sen12ts_pipeline.ports import ObjectKey, Put
+from sen12ts_pipeline.state.keys import Entry, checked, checked_prefix
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class FolderStore:
         self._temporary = self.root / TEMPORARY
         with self._explained(self._temporary, 0):
             self._temporary.mkdir(parents=True, exist_ok=True)
-        self._remove_abandoned()
+        self.remove_unfinished(datetime.fromtimestamp(time.time() - ABANDONED_AFTER_S, UTC))
 
     def put_if_absent(self, key: ObjectKey, body: bytes) -> Put:
         """Write unless the key is there; DIFFERENT, and nothing written, if it holds other bytes."""
@@ -77,10 +79,21 @@ class FolderStore:
 
     def keys(self, prefix: str) -> Iterator[ObjectKey]:
         """Keys that begin with a prefix ending in ``/`` (or with the empty prefix), sorted."""
-        if prefix and not prefix.endswith("/"):
-            raise ValueError(f"a prefix ends in '/'; got {prefix!r}")
-        folder = self._path(prefix.rstrip("/")) if prefix else self.root
+        folder = self.root / checked_prefix(prefix)
         yield from sorted(ObjectKey(path.relative_to(self.root).as_posix()) for path in _files(folder))
+
+    def entries(self, prefix: str) -> list[Entry]:
+        """Objects below a prefix ending in ``/`` (or the empty prefix), by key; what goes meanwhile is left out."""
+        found = []
+        for key in self.keys(prefix):
+            with suppress(FileNotFoundError):
+                known = self._path(key).stat()
+                found.append(Entry(key, known.st_size, datetime.fromtimestamp(known.st_mtime, UTC)))
+        return found
+
+    def folders(self) -> list[str]:
+        """Names of the folders at the top of the store, sorted."""
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
     def delete(self, key: ObjectKey) -> None:
         """Remove a key; nothing happens if it is absent."""
@@ -91,12 +104,19 @@ class FolderStore:
         """Absolute path of the object's file."""
         return str(self._path(key))
 
+    def remove_unfinished(self, before: datetime) -> int:
+        """Remove temporary files that were written before a time; how many."""
+        count = 0
+        for left in self._temporary.iterdir():
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime < before.timestamp() and left.name != ".lock":
+                    left.unlink()
+                    count += 1
+                    log.info("temporary file of a dead process removed", extra={"path": str(left)})
+        return count
+
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if any(not part or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
-            rule = "an object key is parts joined by '/', none of them empty or beginning with a dot"
-            raise ValueError(f"{rule}; got {key!r}")
-        return self.root.joinpath(*parts)
+        return self.root / checked(key)
 
     @contextmanager
     def _written(self, path: Path, body: bytes) -> Iterator[Path]:
@@ -151,14 +171,6 @@ class FolderStore:
             f"the disk is full: {path} needs {size} bytes, {free} are free under {self.root}. Nothing was half "
             f"written: free some space (or raise the quota) and run the same command again"
         )
-
-    def _remove_abandoned(self) -> None:
-        limit = time.time() - ABANDONED_AFTER_S
-        for left in self._temporary.iterdir():
-            with suppress(FileNotFoundError):
-                if left.stat().st_mtime < limit and left.name != ".lock":
-                    left.unlink()
-                    log.info("temporary file of a dead process removed", extra={"path": str(left)})
 
 
 def _compare(path: Path, body: bytes) -> Put:

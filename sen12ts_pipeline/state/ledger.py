@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition, Season
-from sen12ts_pipeline.errors import ConfigurationError, Retryable, Sen12tsError
-from sen12ts_pipeline.ports import CandidateRecord, CandidateState, Ledger, TripletRecord
-from sen12ts_pipeline.state import migrations
+from sen12ts_pipeline.errors import Sen12tsError
+from sen12ts_pipeline.ports import CandidateRecord, CandidateState, TripletRecord
+from sen12ts_pipeline.state.databases import explained, open_database
 from sen12ts_pipeline.state.tables import candidates, events, quarantine, triplets
-
-log = logging.getLogger(__name__)
-
-BUSY_TIMEOUT_S = 60
-_MIGRATION_LOCK = 0x53313253
-"""Number of PostgreSQL's advisory lock under which the schema changes."""
-_NEEDS_A_PERSON = {
-    "unable to open database file": "must be a file in a folder that can be written",
-    "readonly database": "must be writable",
-    "not a database": "must be a database of SQLite: move the file away, the ledger can be rebuilt from the store",
-    "malformed": "must be whole: move the file away, the ledger can be rebuilt from the store",
-}
-"""What SQLite says, and what must hold."""
 
 
 class SlotTaken(Sen12tsError):
@@ -80,23 +64,22 @@ class SqlLedger:
         Retryable
             When the database does not answer.
         """
-        parsed = _checked(url)
-        shown = parsed.render_as_string(hide_password=True)
-        try:
-            engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else sa.create_engine(parsed)
-        except ModuleNotFoundError as error:
-            rule = f"its database driver must be installed: {error.name}"
-            raise ConfigurationError("ledger", "ledger", rule, shown) from error
-        with _explained(shown):
-            _migrate(engine, shown)
-        return cls(engine, cap)
+        return cls(open_database(url), cap)
 
     def record_candidates(self, records: Iterable[CandidateRecord]) -> None:
         """Insert or update candidates by partition, tile, scene, track and pass."""
-        rows = [_candidate_row(record) for record in records]
+        rows = _candidate_rows(records)
         if rows:
             with self._writing() as connection:
                 connection.execute(self._upsert(candidates), rows)
+
+    def replace_candidates(self, partition: Partition, records: Iterable[CandidateRecord]) -> None:
+        """Make these the candidates of a partition, and no others."""
+        rows = _candidate_rows(records)
+        with self._writing() as connection:
+            connection.execute(candidates.delete().where(*_of(candidates, partition)))
+            if rows:
+                connection.execute(candidates.insert(), rows)
 
     def candidates(self, *, partition: Partition | None = None, tile: TileId | None = None) -> list[CandidateRecord]:
         """Candidates of a partition, of a tile, or of both, by partition, tile, s2date, scene, track and pass."""
@@ -117,7 +100,7 @@ class SqlLedger:
         SlotTaken
             When another triplet holds the slot, when this one holds another slot, or when the slot is above the cap.
         """
-        self._record_triplets([record])
+        self.exchange_triplets([], [record])
 
     def triplets(self, partition: Partition) -> list[TripletRecord]:
         """Finished triplets of a partition, by tile and slot."""
@@ -125,6 +108,22 @@ class SqlLedger:
         with self._reading() as connection:
             found = [_triplet(row) for row in connection.execute(query).mappings()]
         return sorted(found, key=lambda r: (r.tile, r.slot))
+
+    def triplets_of(self, aoi: str) -> list[TripletRecord]:
+        """Finished triplets of all partitions of an area, by partition, tile and slot."""
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(triplets).where(triplets.c.aoi == aoi)).mappings()
+            return sorted((_triplet(row) for row in rows), key=lambda r: (r.partition, r.tile, r.slot))
+
+    def exchange_triplets(self, gone: Iterable[TripletRecord], records: Iterable[TripletRecord]) -> None:
+        """Forget triplets and record others, which may take their slots, in one transaction; SlotTaken as always."""
+        old, new = list(gone), list(records)
+        with self._writing() as connection:
+            for record in old:
+                same = triplets.c.aoi == record.partition.aoi, triplets.c.name == record.name
+                connection.execute(triplets.delete().where(*same))
+            for record in new:
+                self._record_one(connection, record)
 
     def quarantine(self, product: str, reason: str) -> None:
         """Remember that a product is broken."""
@@ -153,10 +152,9 @@ class SqlLedger:
 
     def partitions(self) -> tuple[Partition, ...]:
         """Partitions of which anything is known, in order."""
-        columns = [sa.select(table.c.aoi, table.c.year, table.c.season) for table in (candidates, triplets, events)]
         with self._reading() as connection:
-            rows = connection.execute(sa.union(*columns)).mappings()
-            return tuple(sorted(_partition(row) for row in rows))
+            found = {one for table in (candidates, triplets, events) for one in _partitions(connection, table)}
+        return tuple(sorted(found))
 
     def counts(self, partition: Partition) -> dict[tuple[CandidateState, str], int]:
         """Candidates of a partition by state and rule."""
@@ -164,13 +162,6 @@ class SqlLedger:
         query = sa.select(*columns, sa.func.count()).where(*_of(candidates, partition)).group_by(*columns)
         with self._reading() as connection:
             return {(CandidateState(state), rule): n for state, rule, n in connection.execute(query.order_by(*columns))}
-
-    def _record_triplets(self, records: Iterable[TripletRecord]) -> int:
-        known = list(records)
-        with self._writing() as connection:
-            for record in known:
-                self._record_one(connection, record)
-        return len(known)
 
     def _record_one(self, connection: Connection, record: TripletRecord) -> None:
         statement = self._insert(triplets).values(**_triplet_row(record), cap=self._cap)
@@ -182,7 +173,7 @@ class SqlLedger:
         )
         where = f"{record.partition} {record.tile} slot {record.slot}"
         try:
-            done = connection.execute(statement).rowcount
+            done = connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
         except IntegrityError as error:
             within = 1 <= record.slot <= self._cap
             rule = "another triplet holds it" if within else f"slots go from 1 to the cap, {self._cap}"
@@ -198,123 +189,15 @@ class SqlLedger:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _explained(self._shown), self._engine.connect() as connection:
+        with explained(self._shown), self._engine.connect() as connection:
             begun = connection.execution_options(sen12ts_write=True).begin()
             with begun:
                 yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _explained(self._shown), self._engine.connect() as connection:
+        with explained(self._shown), self._engine.connect() as connection:
             yield connection
-
-
-def rebuild_triplets(ledger: Ledger, records: Iterable[TripletRecord]) -> int:
-    """Record the triplets that a store holds, and tell how many; those already recorded stay as they are."""
-    if isinstance(ledger, SqlLedger):
-        return ledger._record_triplets(records)
-    count = 0
-    for record in records:
-        ledger.record_triplet(record)
-        count += 1
-    return count
-
-
-def _checked(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
-    except (ArgumentError, NoSuchModuleError) as error:
-        rule = "must be a database URL such as sqlite:////data/ledger.sqlite or postgresql+psycopg://user@host/name"
-        raise ConfigurationError("ledger", "ledger", rule, url) from error
-    if backend not in {"sqlite", "postgresql"}:
-        raise ConfigurationError("ledger", "ledger", "must be a database of SQLite or PostgreSQL", backend)
-    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise ConfigurationError("ledger", "ledger", "must be a file: several processes share the ledger", url)
-    return parsed
-
-
-def _sqlite_engine(url: URL) -> Engine:
-    """Engine without a pool (a forked worker inherits no connection); writers take the lock when they begin."""
-    path = Path(url.database or "")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _lock_file(path).touch()
-    except OSError as error:
-        rule = f"the ledger's folder must be writable: {error.strerror}"
-        raise ConfigurationError("ledger", "ledger", rule, str(path)) from error
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": BUSY_TIMEOUT_S})
-
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
-        connection.isolation_level = None
-        connection.execute("PRAGMA synchronous = NORMAL")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("sen12ts_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
-
-
-def _migrate(engine: Engine, shown: str) -> None:
-    if _revision(engine) == migrations.HEAD:
-        return
-    with _migration_lock(engine) as connection:
-        found = _revision(engine)
-        if found is not None and found > migrations.HEAD:
-            rule = f"was made by a newer version of sen12ts: schema {found}, this version knows {migrations.HEAD}"
-            raise ConfigurationError("ledger", "ledger", rule, shown)
-        if found != migrations.HEAD:
-            with connection.begin():
-                migrations.upgrade(connection)
-            log.info("ledger's schema brought up to date", extra={"ledger": shown, "revision": migrations.HEAD})
-
-
-def _revision(engine: Engine) -> str | None:
-    with engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-
-
-@contextmanager
-def _migration_lock(engine: Engine) -> Iterator[Connection]:
-    """Connection of the one process that may change the schema now."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATION_LOCK)))
-            connection.commit()
-            try:
-                yield connection
-            finally:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(_MIGRATION_LOCK)))
-                connection.commit()
-            return
-        with _lock_file(Path(engine.url.database or "")).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
-            yield connection.execution_options(sen12ts_write=True)
-
-
-def _lock_file(database: Path) -> Path:
-    return database.with_name(f"{database.name}.lock")
-
-
-@contextmanager
-def _explained(shown: str) -> Iterator[None]:
-    """Errors of the database by what is to be done: most pass, some need a person."""
-    try:
-        yield
-    except DatabaseError as error:
-        reason = str(error.orig)
-        for sign, rule in _NEEDS_A_PERSON.items():
-            if sign in reason:
-                raise ConfigurationError("ledger", "ledger", f"{rule} ({reason})", shown) from error
-        if isinstance(error, OperationalError):
-            raise Retryable(f"the ledger {shown} does not answer: {reason}") from error
-        raise
 
 
 def _of(table: sa.Table, partition: Partition) -> tuple[sa.ColumnElement[bool], ...]:
@@ -331,6 +214,31 @@ def _partition_row(partition: Partition) -> dict[str, Any]:
 
 def _partition(row: sa.RowMapping) -> Partition:
     return Partition(row["aoi"], row["year"], Season(row["season"]))
+
+
+def _partitions(connection: Connection, table: sa.Table) -> Iterator[Partition]:
+    """Partitions of a table, each by a few looks into an index that begins with them: a scan would read every row."""
+    columns = table.c.aoi, table.c.year, table.c.season
+    query = sa.select(*columns).order_by(*columns).limit(1)
+    row = connection.execute(query).mappings().first()
+    while row:
+        yield _partition(row)
+        looks = (connection.execute(query.where(*condition)).mappings().first() for condition in _after(columns, row))
+        row = next((found for found in looks if found), None)
+
+
+def _after(
+    columns: Sequence[sa.ColumnElement[Any]], row: sa.RowMapping
+) -> Iterator[tuple[sa.ColumnElement[bool], ...]]:
+    """Conditions that together hold for what comes after a row: the last column is larger, or the one before, ..."""
+    for last in reversed(range(len(columns))):
+        yield (*(column == row[column] for column in columns[:last]), columns[last] > row[columns[last]])
+
+
+def _candidate_rows(records: Iterable[CandidateRecord]) -> list[dict[str, Any]]:
+    """Rows in the order of their key, so that two writers who meet wait for each other in one direction."""
+    keys = [column.name for column in candidates.primary_key]
+    return sorted((_candidate_row(record) for record in records), key=lambda row: [row[name] for name in keys])
 
 
 def _candidate_row(record: CandidateRecord) -> dict[str, Any]:

@@ -45,6 +45,7 @@ candidates = Table(
     Column("invalid_s2", Integer),
     Column("slot", Integer),
     Index("ix_candidates_tile", "tile"),
+    Index("ix_candidates_state", "aoi", "year", "season", "state", "rule"),
 )
 
 triplets = Table(
@@ -60,6 +61,7 @@ triplets = Table(
     Column("sizes", JSON, nullable=False),
     Column("digests", JSON, nullable=False),
     UniqueConstraint("aoi", "tile", "year", "season", "slot"),
+    Index("ix_triplets_partition", "aoi", "year", "season"),
     CheckConstraint("slot BETWEEN 1 AND cap", name="slot_within_cap"),
 )
 

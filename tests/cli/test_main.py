@@ -6,7 +6,7 @@ from sen12ts_pipeline import __version__
 from sen12ts_pipeline.cli import main
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Retryable
 
-COMMANDS = ("backscatter", "interferogram", "run", "plan", "why", "verify", "simulate", "doctor")
+COMMANDS = ("backscatter", "interferogram", "run", "plan", "why", "verify", "simulate", "doctor", "reconcile", "gc")
 OPTIONS = {
     "backscatter": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--slice", "--spacing"),
     "interferogram": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--pol"),
@@ -16,6 +16,8 @@ OPTIONS = {
     "verify": (),
     "simulate": ("--place",),
     "doctor": (),
+    "reconcile": ("--aoi", "--dry-run", "--digests"),
+    "gc": ("--aoi", "--older-than-days", "--artifacts", "--delete"),
 }
 
 

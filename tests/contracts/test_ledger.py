@@ -9,16 +9,27 @@ from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import Sen12tsError
 from sen12ts_pipeline.ports import CandidateState
-from sen12ts_pipeline.state.ledger import SqlLedger, rebuild_triplets
+from sen12ts_pipeline.state.ledger import SqlLedger
 from tests.contracts.examples import FALL, TILE, a_candidate, a_triplet
 
 SPRING = Partition("nevada", 2023, Season.SPRING)
-ADAPTERS = {"sqlite": lambda folder: SqlLedger.connect(f"sqlite:///{folder}/ledger.sqlite", cap=4)}
+
+
+def sqlite(request):
+    return f"sqlite:///{request.getfixturevalue('tmp_path')}/ledger.sqlite"
+
+
+def postgresql(request):
+    return request.getfixturevalue("postgresql_server").new_database()
+
+
+ADAPTERS = {"sqlite": sqlite, "postgresql": postgresql}
+"""URLs of empty databases."""
 
 
 @pytest.fixture(params=ADAPTERS)
-def ledger(request, tmp_path):
-    return ADAPTERS[request.param](tmp_path)
+def ledger(request):
+    return SqlLedger.connect(ADAPTERS[request.param](request), cap=4)
 
 
 def test_candidates_come_back_as_they_were(ledger):
@@ -99,13 +110,6 @@ def test_triplets_are_ordered_by_tile_and_slot(ledger):
     ]
     for record in reversed(records):
         ledger.record_triplet(record)
-    assert ledger.triplets(FALL) == records
-
-
-def test_a_lost_ledger_is_rebuilt_from_records(ledger):
-    records = [a_triplet(slot, f"name-{slot}") for slot in (1, 2, 3, 4)]
-    ledger.record_triplet(records[0])
-    assert rebuild_triplets(ledger, iter(records)) == 4
     assert ledger.triplets(FALL) == records
 
 

@@ -3,18 +3,40 @@
 import multiprocessing
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sen12ts_pipeline.ports import Put
 from sen12ts_pipeline.state.folder import FolderStore
+from sen12ts_pipeline.state.s3 import S3Store
+from sen12ts_pipeline.state.s3_server import S3Options
+from tests.servers import BUCKET
 
-ADAPTERS = {"folder": FolderStore}
+
+def bucket(folder):
+    return S3Store(f"s3://{BUCKET}{folder}", S3Options(addressing="path"))
+
+
+def bucket_with_claims(folder):
+    return S3Store(f"s3://{BUCKET}{folder}", S3Options(addressing="path", conditional_writes=False))
+
+
+ADAPTERS = {"folder": FolderStore, "s3": bucket, "s3-claims": bucket_with_claims}
+"""Stores under the name of a folder that is not used by another test."""
 
 
 @pytest.fixture(params=ADAPTERS)
-def store(request, tmp_path):
-    return ADAPTERS[request.param](tmp_path / "store")
+def adapter(request, monkeypatch):
+    """Name of an adapter; the environment leads to its server."""
+    if request.param.startswith("s3"):
+        for name, value in request.getfixturevalue("s3_server").items():
+            monkeypatch.setenv(name, value)
+    return request.param
+
+
+@pytest.fixture
+def store(adapter, tmp_path):
+    return ADAPTERS[adapter](tmp_path / "store")
 
 
 def test_what_was_put_is_got(store):
@@ -83,7 +105,7 @@ def test_no_key_leaves_the_store(store, key):
             act(key)
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 @given(
     writes=st.lists(
         st.tuples(st.sampled_from("ab"), st.booleans(), st.sampled_from([b"", b"x", b"xy"])), min_size=1, max_size=8
@@ -108,7 +130,6 @@ def race(adapter, root, me, answers, start):
     answers.put([store.put_if_absent(f"race/{n}", bytes([me]) * 10_000).value for n in range(100)])
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
 def test_of_two_processes_one_writes_and_no_object_is_mixed(adapter, tmp_path):
     context = multiprocessing.get_context("spawn")
     answers, start = context.Queue(), context.Barrier(2)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -19,11 +20,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import ConfigurationError, Retryable
 from sen12ts_pipeline.ports import CandidateState
-from sen12ts_pipeline.state import ledger as module
-from sen12ts_pipeline.state import migrations
-from sen12ts_pipeline.state.ledger import SlotTaken, SqlLedger, rebuild_triplets
+from sen12ts_pipeline.state import databases, migrations
+from sen12ts_pipeline.state.ledger import SlotTaken, SqlLedger
 from sen12ts_pipeline.state.tables import metadata
 from tests.contracts.examples import FALL, a_candidate, a_triplet
 
@@ -76,6 +77,50 @@ def test_the_schema_suits_postgresql_too():
     assert "TIMESTAMP WITH TIME ZONE" in text
 
 
+def connection_to(folder):
+    return sqlite3.connect(folder / "_work/ledger.sqlite", isolation_level=None)
+
+
+def test_a_ledger_that_has_no_note_of_its_revision_is_adopted_and_keeps_what_it_holds(tmp_path, ledger):
+    ledger.record_triplet(a_triplet())
+    ledger.record_candidates([a_candidate()])
+    old = connection_to(tmp_path)
+    for part in ("TABLE alembic_version", "INDEX ix_triplets_partition", "INDEX ix_candidates_state"):
+        old.execute(f"DROP {part}")
+    old.close()
+    adopted = SqlLedger.connect(url_of(tmp_path))
+    assert (adopted.triplets(FALL), adopted.candidates()) == ([a_triplet()], [a_candidate()])
+    test_revisions_and_tables_agree(tmp_path, adopted)
+
+
+def test_an_older_ledger_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path, ledger):
+    ledger.record_triplet(a_triplet())
+    engine = sa.create_engine(url_of(tmp_path), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        command.downgrade(config_of(connection), "0001")
+        assert migrations.revision_of(connection) == "0001"
+    assert SqlLedger.connect(url_of(tmp_path)).triplets(FALL) == [a_triplet()]
+    test_revisions_and_tables_agree(tmp_path, ledger)
+
+
+def config_of(connection):
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path):
+    (tmp_path / "_work").mkdir()
+    other = connection_to(tmp_path)
+    other.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    other.execute("INSERT INTO alembic_version VALUES ('1d6611b6ab7c')")
+    with pytest.raises(ConfigurationError, match="another program keeps its schema 1d6611b6ab7c"):
+        SqlLedger.connect(url_of(tmp_path))
+    assert other.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [("alembic_version",)]
+    other.close()
+
+
 def test_the_database_itself_keeps_the_cap(tmp_path, ledger):
     ledger.record_triplet(a_triplet(1))
     connection = sqlite3.connect(tmp_path / "_work/ledger.sqlite")
@@ -114,6 +159,41 @@ def test_candidates_are_counted_by_state_and_rule(ledger):
     assert ledger.partitions() == (FALL,)
 
 
+def test_partitions_are_those_of_any_table_in_order(ledger):
+    partitions = [
+        Partition(aoi, year, season) for aoi in ("a", "b-c", "b") for year in (2020, 2021) for season in Season
+    ]
+    for n, partition in enumerate(partitions):
+        if n % 3 == 0:
+            ledger.record_candidates([a_candidate(partition=partition)])
+        elif n % 3 == 1:
+            ledger.record_triplet(a_triplet(partition=partition, name=f"name-{n}"))
+        else:
+            ledger.record_event(partition, "search", "found")
+    assert ledger.partitions() == tuple(sorted(partitions))
+
+
+def test_the_candidates_of_a_partition_are_replaced_and_no_others(ledger):
+    spring = Partition("nevada", 2023, Season.SPRING)
+    ledger.record_candidates([a_candidate(track=1), a_candidate(track=2), a_candidate(partition=spring)])
+    ledger.replace_candidates(FALL, [a_candidate(track=2, slot=1), a_candidate(track=3)])
+    assert ledger.candidates(partition=FALL) == [a_candidate(track=2, slot=1), a_candidate(track=3)]
+    assert ledger.candidates(partition=spring) == [a_candidate(partition=spring)]
+    ledger.replace_candidates(FALL, [])
+    assert ledger.candidates(partition=FALL) == []
+
+
+def test_triplets_that_change_places_are_exchanged_at_once(ledger):
+    first, second = a_triplet(1, "first"), a_triplet(2, "second")
+    for one in (first, second):
+        ledger.record_triplet(one)
+    ledger.exchange_triplets([first, second], [a_triplet(2, "first"), a_triplet(1, "second")])
+    assert [one.name for one in ledger.triplets_of("nevada")] == ["second", "first"]
+    with pytest.raises(SlotTaken):
+        ledger.exchange_triplets([a_triplet(2, "first")], [a_triplet(1, "third")])
+    assert [one.name for one in ledger.triplets_of("nevada")] == ["second", "first"], "all or nothing"
+
+
 def test_records_that_fail_on_the_way_leave_nothing_and_hold_no_lock(tmp_path, ledger):
     def broken():
         yield a_candidate()
@@ -128,7 +208,7 @@ def test_records_that_fail_on_the_way_leave_nothing_and_hold_no_lock(tmp_path, l
 
 def test_of_triplets_with_one_wrong_none_is_recorded(ledger):
     with pytest.raises(SlotTaken):
-        rebuild_triplets(ledger, [a_triplet(1, "a"), a_triplet(1, "b")])
+        ledger.exchange_triplets([], [a_triplet(1, "a"), a_triplet(1, "b")])
     assert ledger.triplets(FALL) == []
 
 
@@ -140,6 +220,10 @@ def test_of_triplets_with_one_wrong_none_is_recorded(ledger):
         ("sqlite://", "must be a file"),
         ("sqlite:///:memory:", "must be a file"),
         ("postgresql+psycopg2cffi://me:secret@host/name", "driver must be installed"),
+        ("postgresql+nosuch://me:secret@host/name", r"must be a database URL.*got '\*\*\*@host/name'"),
+        ("postgresql://me:secret@host:port/name", "must be a database URL"),
+        ("me:secret@host/name", "must be a database URL"),
+        ("mysql://me:secret@host/name", "SQLite or PostgreSQL"),
         ("sqlite:////proc/nowhere/ledger.sqlite", "must be writable"),
     ],
 )
@@ -159,7 +243,7 @@ def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path, ledger):
 
 
 def test_a_locked_database_may_be_free_later(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(databases, "BUSY_TIMEOUT_S", 0.1)
     ledger = SqlLedger.connect(url_of(tmp_path))
     other = sqlite3.connect(tmp_path / "_work/ledger.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
