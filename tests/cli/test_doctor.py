@@ -61,9 +61,12 @@ class TestWithoutAnything:
 class TestSnap:
     def test_is_told_with_its_version_and_its_geoid(self, sen12ts, tmp_path, monkeypatch):
         monkeypatch.setenv("SEN12TS_GPT", str(standin_gpt.install(tmp_path / "there")))
+        monkeypatch.setenv("SEN12TS__SNAP__MEMORY_GB", "1")
+        monkeypatch.setenv("SEN12TS__SNAP__CACHE_GB", "0.3")
         _, out, _ = sen12ts("doctor")
-        gpt, geoid, remedy = lines_about("SNAP", out)
+        gpt, memory, geoid, remedy = lines_about("SNAP", out)
         assert gpt.startswith("ok ")
+        assert "a heap of 1 of" in memory
         assert f"13.0.4 at {tmp_path}/there/bin/gpt, Java 21" in gpt
         assert "no " in geoid
         assert "without a network put it there" in remedy
