@@ -230,6 +230,33 @@ def holed(make, tiny, tmp_path_factory):
     return terrain, outcomes(engine, tiny, terrain)[0]
 
 
+TOLERANCES = {
+    # Powers are averaged over other samples, and SNAP cuts negative ones before it averages.
+    "median of backscatter, dB": 0.3,
+    # The same kernel, over looks that SNAP's multilooking and resampling have smoothed before.
+    "mean of coherence": 0.02,
+    # Interpolation by five points of a sine and eight fitted ones; what is left of both is noise, not a shift.
+    "circular spread of phase, rad": 0.3,
+}
+"""How far an engine may be from the native one over a tile, and why it is at all."""
+
+
+class TestBesideTheNativeEngine:
+    def test_layers_agree_within_the_tolerances(self, frames, tiny):
+        native = tiny.engine()
+        expected = outcomes(native, tiny)
+        for one, other in zip(frames, expected, strict=True):
+            both = np.isfinite(one.vv) & np.isfinite(other.vv)
+            assert both.mean() > 0.95
+            for polarisation in ("vv", "vh"):
+                off = getattr(one, polarisation)[both] - getattr(other, polarisation)[both]
+                assert abs(np.median(off)) < TOLERANCES["median of backscatter, dB"]
+            assert abs(np.nanmean(one.coherence - other.coherence)) < TOLERANCES["mean of coherence"]
+            sure = np.minimum(one.coherence, other.coherence) > 0.5
+            length = abs(np.exp(1j * (one.phase - other.phase)[sure]).mean())
+            assert np.sqrt(-2 * np.log(min(length, 1.0))) < TOLERANCES["circular spread of phase, rad"]
+
+
 class TestMissingData:
     def test_leaves_backscatter_where_terrain_and_burst_are_known_and_nowhere_else(self, holed):
         terrain, frame = holed
