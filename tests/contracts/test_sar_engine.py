@@ -241,6 +241,12 @@ TOLERANCES = {
 """How far an engine may be from the native one over a tile, and why it is at all."""
 
 
+def blocks(decibel):
+    """Mean powers of 16 x 16 pixels, dB: single pixels of few and of more looks have other medians."""
+    power = 10 ** (decibel.astype(float) / 10)
+    return 10 * np.log10(power.reshape(16, 16, 16, 16).mean(axis=(1, 3)))
+
+
 class TestBesideTheNativeEngine:
     def test_layers_agree_within_the_tolerances(self, frames, tiny):
         native = tiny.engine()
@@ -249,8 +255,8 @@ class TestBesideTheNativeEngine:
             both = np.isfinite(one.vv) & np.isfinite(other.vv)
             assert both.mean() > 0.95
             for polarisation in ("vv", "vh"):
-                off = getattr(one, polarisation)[both] - getattr(other, polarisation)[both]
-                assert abs(np.median(off)) < TOLERANCES["median of backscatter, dB"]
+                off = blocks(getattr(one, polarisation)) - blocks(getattr(other, polarisation))
+                assert abs(np.nanmedian(off)) < TOLERANCES["median of backscatter, dB"]
             assert abs(np.nanmean(one.coherence - other.coherence)) < TOLERANCES["mean of coherence"]
             sure = np.minimum(one.coherence, other.coherence) > 0.5
             length = abs(np.exp(1j * (one.phase - other.phase)[sure]).mean())
