@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sen12ts_pipeline.acquisition.names import walk_once
 from sen12ts_pipeline.acquisition.products import open_product, product_name
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.ports import ProductFiles
@@ -66,14 +66,8 @@ class ArchiveSource:
 
 def _walk(root: Path) -> Iterator[Path]:
     """Folders and zips with the name of a wanted product; nothing inside a product is looked at."""
-    seen: set[tuple[int, int]] = set()
-    for parent, folders, files in os.walk(root, followlinks=True):
-        status = Path(parent).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            folders[:] = []
-            continue
-        seen.add((status.st_dev, status.st_ino))
+    for parent, folders, files in walk_once(root):
         products = [name for name in folders if name.lower().endswith(".safe")]
-        folders[:] = sorted(n for n in folders if n not in products and not n.startswith(".") and n != "__MACOSX")
+        folders[:] = [name for name in folders if name not in products]
         zips = [name for name in files if name.lower().endswith(".zip")]
-        yield from (Path(parent, name) for name in products + zips if _WANTED.match(name))
+        yield from (parent / name for name in products + zips if _WANTED.match(name))

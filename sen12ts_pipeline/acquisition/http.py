@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import os
 import re
@@ -11,15 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPMessage
 from typing import IO, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sen12ts_pipeline.acquisition.files import Version
-from sen12ts_pipeline.acquisition.retry import PASSING_STATUSES, Passing
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
 
 TOKEN_VARIABLE = "SEN12TS_HTTP_TOKEN"  # noqa: S105 - its name only
 TIMEOUT_S = 60.0
@@ -108,7 +106,7 @@ class HttpFile:
 
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         if error.code in PASSING_STATUSES:
-            return Passing(f"answered {error.code} {error.reason}", _wait_s(error.headers.get("Retry-After")))
+            return Passing(f"answered {error.code} {error.reason}", asked_wait_s(error.headers.get("Retry-After")))
         if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             rule = f"must be a bearer token that may read {self.place}, or none where none is needed"
             return ConfigurationError("environment", TOKEN_VARIABLE, rule, f"answer {error.code} {error.reason}")
@@ -146,19 +144,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def _server(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _wait_s(text: str | None) -> float | None:
-    """Seconds that a ``Retry-After`` asks for: a number or a date."""
-    if text is None:
-        return None
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 _OPENER = urllib.request.build_opener(_Redirects)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import PurePath
+from collections.abc import Iterator
+from pathlib import Path, PurePath
 
 from sen12ts_pipeline.errors import BadProduct
 
@@ -41,3 +43,19 @@ def refuse_large(product: str, member: str, size: int) -> None:
     """BadProduct for a member too large to be metadata."""
     if size > READ_LIMIT_BYTES:
         raise BadProduct(product, member, f"must be at most {READ_LIMIT_BYTES} bytes to be read whole; it has {size}")
+
+
+def walk_once(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Folders under a root with the names of folders and of files in them; links are followed, each folder once.
+
+    The list of folders, sorted and without litter, may be cut while walking.
+    """
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, files in os.walk(root, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders[:] = []
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not is_litter(name))
+        yield Path(parent), folders, files

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from sen12ts_pipeline.acquisition.names import walk_once
 from sen12ts_pipeline.acquisition.products import open_product
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.sentinel1.orbit_file import OrbitFile, choose
@@ -94,12 +94,5 @@ def _described(name: str) -> OrbitFile | None:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    seen: set[tuple[int, int]] = set()
-    for parent, folders, files in os.walk(root, followlinks=True):
-        status = Path(parent).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            folders[:] = []
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and n != "__MACOSX")
-        yield from (Path(parent, name) for name in files)
+    for parent, _, files in walk_once(root):
+        yield from (parent / name for name in files)

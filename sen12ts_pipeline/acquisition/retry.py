@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sen12ts_pipeline.errors import Retryable
+from sen12ts_pipeline.passing import Passing
 
 log = logging.getLogger(__name__)
 
@@ -17,24 +18,6 @@ T = TypeVar("T")
 TRIES = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers of a server that may be others a little later."""
-
-
-class Passing(Exception):
-    """A fault of a server or connection that may pass at once.
-
-    Parameters
-    ----------
-    fault : str
-        What happened; without credentials.
-    wait_s : float, optional
-        Seconds after which the server wants to be asked again.
-    """
-
-    def __init__(self, fault: str, wait_s: float | None = None) -> None:
-        super().__init__(fault)
-        self.wait_s = wait_s
 
 
 def patiently(place: str, ask: Callable[[], T]) -> T:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from sen12ts_pipeline.acquisition.files import Version
-from sen12ts_pipeline.acquisition.retry import PASSING_STATUSES, Passing, patiently
+from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 60.0
 

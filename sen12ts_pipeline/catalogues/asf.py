@@ -17,11 +17,11 @@ from sen12ts_pipeline.catalogues.entries import UNKNOWN_IPF, geojson_area, slice
 from sen12ts_pipeline.catalogues.live import Interface
 from sen12ts_pipeline.catalogues.names import SliceName
 from sen12ts_pipeline.catalogues.questions import Answer, Kind, Question, Record
-from sen12ts_pipeline.catalogues.retry import Passing
 from sen12ts_pipeline.catalogues.web import JsonService
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.passes import Slice
 from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.passing import Passing
 
 URL = "https://cmr.earthdata.nasa.gov/search"
 LIMIT = 500

@@ -16,10 +16,10 @@ from sen12ts_pipeline.catalogues.entries import granule_of, slice_of, wkt_area
 from sen12ts_pipeline.catalogues.live import Interface
 from sen12ts_pipeline.catalogues.names import GranuleName, SliceName
 from sen12ts_pipeline.catalogues.questions import Answer, Kind, Question, Record
-from sen12ts_pipeline.catalogues.retry import PASSING_STATUSES, Passing, asked_wait_s
 from sen12ts_pipeline.domain.granules import Granule
 from sen12ts_pipeline.domain.passes import Slice
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
 
 KEY = "catalogue.urls.dhus"
 USER_VARIABLE, PASSWORD_VARIABLE = "SEN12TS_DHUS_USER", "SEN12TS_DHUS_PASSWORD"

@@ -14,12 +14,12 @@ from sen12ts_pipeline.catalogues.entries import geojson_area, granule_of, slice_
 from sen12ts_pipeline.catalogues.live import Interface, Offline
 from sen12ts_pipeline.catalogues.names import GranuleName, SliceName
 from sen12ts_pipeline.catalogues.questions import Answer, Kind, Question, Record
-from sen12ts_pipeline.catalogues.retry import Passing
 from sen12ts_pipeline.catalogues.web import JsonService
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.granules import Granule
 from sen12ts_pipeline.domain.passes import Slice
 from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.passing import Passing
 
 URL = "https://catalogue.dataspace.copernicus.eu/odata/v1"
 LIMIT = 500

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import email.utils
 import logging
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from sen12ts_pipeline.errors import Retryable
+from sen12ts_pipeline.passing import Passing
 
 log = logging.getLogger(__name__)
 
@@ -19,24 +18,6 @@ T = TypeVar("T")
 TRIES = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be others a little later."""
-
-
-class Passing(Exception):
-    """A fault that may be gone when the same is asked again.
-
-    Parameters
-    ----------
-    fault : str
-        What happened; without credentials.
-    wait_s : float, optional
-        Seconds after which the archive wants to be asked again.
-    """
-
-    def __init__(self, fault: str, wait_s: float | None = None) -> None:
-        super().__init__(fault)
-        self.wait_s = wait_s
 
 
 def patiently(question: object, ask: Callable[[], T]) -> T:
@@ -65,16 +46,3 @@ def patiently(question: object, ask: Callable[[], T]) -> T:
 def _wait_s(attempt: int) -> float:
     longest: float = min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-
-
-def asked_wait_s(text: str | None) -> float | None:
-    """Seconds that a ``Retry-After`` asks for, given as a number or a date (RFC 9110, section 10.2.3); None if none."""
-    if text is None:
-        return None
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)

@@ -16,10 +16,10 @@ from sen12ts_pipeline.catalogues.entries import granule_of
 from sen12ts_pipeline.catalogues.live import Interface
 from sen12ts_pipeline.catalogues.names import GranuleName
 from sen12ts_pipeline.catalogues.questions import Answer, Kind, Question, Record
-from sen12ts_pipeline.catalogues.retry import Passing
 from sen12ts_pipeline.catalogues.web import JsonService
 from sen12ts_pipeline.domain.granules import Granule
 from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.passing import Passing
 
 
 @dataclass(frozen=True, slots=True)

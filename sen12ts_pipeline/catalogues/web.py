@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from sen12ts_pipeline import __version__
-from sen12ts_pipeline.catalogues.retry import PASSING_STATUSES, Passing, asked_wait_s
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
 
 TIMEOUT_S = 60.0
 """Longest silence of a server."""

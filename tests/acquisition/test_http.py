@@ -9,6 +9,7 @@ from sen12ts_pipeline.acquisition import files, http, retry
 from sen12ts_pipeline.acquisition.files import SpooledFile
 from sen12ts_pipeline.acquisition.http import HttpFile, inside
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
+from sen12ts_pipeline.passing import asked_wait_s
 from tests.acquisition.servers import WebServer
 
 BODY = bytes(range(256)) * 40
@@ -248,4 +249,4 @@ def test_members_are_found_below_the_folder_s_url():
     ("header", "seconds"), [("7", 7.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None), (None, None)]
 )
 def test_the_wait_that_a_server_names_is_read(header, seconds):
-    assert http._wait_s(header) == seconds
+    assert asked_wait_s(header) == seconds

@@ -1,12 +1,12 @@
 """Where orbit files lie, and which one serves a slice."""
 
+import os
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from sen12ts_pipeline.acquisition import orbits
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.sentinel1.orbit_file import read_orbit_file
@@ -94,8 +94,8 @@ def test_links_are_followed_and_circles_end(tmp_path):
 def test_the_folder_is_walked_once(tmp_path, monkeypatch):
     plain(tmp_path, f"{PRECISE}.EOF")
     walks = []
-    walk = orbits.os.walk
-    monkeypatch.setattr(orbits.os, "walk", lambda *a, **k: walks.append(a) or walk(*a, **k))
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda *a, **k: walks.append(a) or walk(*a, **k))
     folder = OrbitFolder(tmp_path)
     assert walks == []
     folder.find("S1A", *DURING)

@@ -3,8 +3,9 @@
 import pytest
 
 from sen12ts_pipeline.acquisition import retry
-from sen12ts_pipeline.acquisition.retry import Passing, patiently
+from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.errors import BadProduct, Retryable
+from sen12ts_pipeline.passing import Passing
 
 
 @pytest.fixture

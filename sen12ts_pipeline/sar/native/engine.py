@@ -184,9 +184,10 @@ class NativeEngine:
 
     def check_pair(self, grid: Grid, bursts: tuple[BurstId, ...], earlier: Pass, later: Pass) -> None:
         """Refuse two passes whose interferogram would be worth nothing, before a sample is read; Rejected."""
-        self._pair(grid, bursts, earlier, later)
+        self.pair_figures(grid, bursts, earlier, later)
 
-    def _pair(self, grid: Grid, bursts: tuple[BurstId, ...], earlier: Pass, later: Pass) -> dict[str, float]:
+    def pair_figures(self, grid: Grid, bursts: tuple[BurstId, ...], earlier: Pass, later: Pass) -> dict[str, float]:
+        """How a pair was flown, at a grid's centre, as of `pair.describe_pair`; Rejected when it is worth nothing."""
         return describe_pair(self._point(grid), self.opened(earlier), self.opened(later), bursts)
 
     def frames(self, job: FrameJob) -> Iterator[Frame | Exception]:
@@ -239,7 +240,7 @@ class NativeEngine:
             return earlier
         first, second = passes
         try:
-            pair = self._pair(terrain.grid, terrain.bursts, first, second)
+            pair = self.pair_figures(terrain.grid, terrain.bursts, first, second)
         except Rejected as error:
             return error
         coherence, phase = estimate(earlier.flat, later.flat)

@@ -20,12 +20,9 @@ from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.errors import BadProduct, Rejected
 from sen12ts_pipeline.ports import Bool, EngineIdentity, Float32, Frame, FrameJob, Sighting, Terrain
-from sen12ts_pipeline.sar.native import geometry
 from sen12ts_pipeline.sar.native.engine import NativeEngine
 from sen12ts_pipeline.sar.native.interferogram import KERNEL_WAVELENGTH_M
-from sen12ts_pipeline.sar.native.pair import describe_pair
 from sen12ts_pipeline.sar.native.scene import OpenPass, PlacedBurst
-from sen12ts_pipeline.sar.native.surface import centre_height
 from sen12ts_pipeline.sar.snap import backscatter, checks, insar
 from sen12ts_pipeline.sar.snap.chain import AZIMUTH_LOOKS, RANGE_LOOKS, Site
 from sen12ts_pipeline.sar.snap.dem import STEPS_PER_DEGREE, DemArea, prepare
@@ -183,7 +180,7 @@ class SnapEngine:
                     yield error
 
     def _frame(self, terrain: Terrain, earlier: Pass, later: Pass, job: FrameJob) -> Frame:
-        figures = self._figures(terrain, earlier, later)
+        figures = self.native.pair_figures(terrain.grid, terrain.bursts, earlier, later)
         second = self._plan(later, terrain, ("VV", "VH"))
         pair = insar.Pair(self._plan(earlier, terrain, ("VV",)), second)
         site = Site(Region.around(terrain.grid), self._dem(job))
@@ -206,13 +203,6 @@ class SnapEngine:
             **figures,
         }
         return Frame(terrain.grid, later.id, earlier.id, vh, vv, coherence, phase, notes)
-
-    def _figures(self, terrain: Terrain, earlier: Pass, later: Pass) -> dict[str, float]:
-        """How a pair was flown; Rejected when it is worth nothing."""
-        grid = terrain.grid
-        centre = (np.array([x]) for x in (*grid.centre, centre_height(grid, self.native.dem)))
-        point = np.asarray(geometry.earth_fixed(grid.epsg, *centre)[0])
-        return describe_pair(point, self.native.opened(earlier), self.native.opened(later), terrain.bursts)
 
     def _plan(self, one: Pass, terrain: Terrain, polarisations: tuple[str, ...]) -> PassPlan:
         check_platform(one, self.options.release)
