@@ -108,11 +108,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
+        # Before the body: who has that may look at once.
+        path = urllib.parse.unquote(self.path.lstrip("/"))
+        self.web.asked.append(Asked(path, first, last - first + 1, self.headers["Authorization"]))
         with self.file.open("rb") as file:
             file.seek(first)
             self.wfile.write(file.read(last - first + 1 - cut))
-        path = urllib.parse.unquote(self.path.lstrip("/"))
-        self.web.asked.append(Asked(path, first, last - first + 1, self.headers["Authorization"]))
 
     def handle(self):
         try:
