@@ -6,6 +6,7 @@ An adapter for each lives in a folder of its own; `wiring` alone knows which one
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -79,6 +80,46 @@ class Source(Protocol):
     def open(self, product: str) -> ProductFiles:
         """Files of a product; BadProduct if it is not there any more."""
         ...
+
+
+class Turn(Protocol):
+    """One request to a provider, from its first byte to the last of its answer."""
+
+    def received(self, size: int) -> None:
+        """Note bytes of the answer, as they come or at the end."""
+        ...
+
+
+class Gate(Protocol):
+    """The door of one provider. All workers queue at it, so that together they stay within the provider's quota."""
+
+    def turn(self) -> AbstractContextManager[Turn]:
+        """Wait until the quota admits one more request, and hold a connection meanwhile.
+
+        Raises
+        ------
+        Retryable
+            When the quota admits none for so long that the task had better be tried again later.
+        """
+        ...
+
+
+class _Uncounted:
+    """A turn of which nothing is noted."""
+
+    def received(self, size: int) -> None:
+        """Nothing is noted."""
+
+
+class OpenGate:
+    """Implements `Gate` where there is no quota."""
+
+    def turn(self) -> AbstractContextManager[Turn]:
+        """A request at once."""
+        return nullcontext(_Uncounted())
+
+
+OPEN_GATE = OpenGate()
 
 
 class OrbitFiles(Protocol):
@@ -409,6 +450,7 @@ __all__ = [
     "Float32",
     "Frame",
     "FrameJob",
+    "Gate",
     "Granule",
     "Int16",
     "LabelSource",
@@ -426,5 +468,6 @@ __all__ = [
     "Terrain",
     "Track",
     "TripletRecord",
+    "Turn",
     "UInt8",
 ]
