@@ -1,4 +1,4 @@
-"""The index: one row a triplet, as Parquet; everything in it comes from the triplets' metadata.
+"""The index: one row a triplet, as GeoParquet; everything in it comes from the triplets' metadata.
 
 A partition's part is written once; the merged index is made of the parts. The same items give the same bytes.
 """
@@ -6,13 +6,20 @@ A partition's part is written once; the merged index is made of the parts. The s
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyarrow import lib as pa
 from pyarrow import parquet as pq
+from shapely.geometry import shape
 
-from sen12ts_pipeline.domain.lattice import TILE_PIXELS
+from sen12ts_pipeline.domain.lattice import TILE_PIXELS, TileId
+from sen12ts_pipeline.domain.splits import split_of
+
+_GEOMETRY = {"encoding": "WKB", "geometry_types": ["Polygon", "MultiPolygon"]}
+_GEO = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": _GEOMETRY}}
+"""Metadata of GeoParquet 1.1; without a system of coordinates longitude and latitude on WGS 84 are meant."""
 
 SCHEMA = pa.schema(
     [
@@ -21,6 +28,7 @@ SCHEMA = pa.schema(
         ("year", pa.int16()),
         ("season", pa.string()),
         ("slot", pa.int8()),
+        ("split", pa.string()),
         ("tile", pa.string()),
         ("epsg", pa.int32()),
         ("west", pa.float64()),
@@ -49,9 +57,12 @@ SCHEMA = pa.schema(
         *((f"{kind}_path", pa.string()) for kind in ("s1", "s2", "label", "quicklook", "metadata")),
         *((f"{kind}_bytes", pa.int64()) for kind in ("s1", "s2", "label", "quicklook")),
         *((f"{kind}_sha256", pa.string()) for kind in ("s1", "s2", "label", "quicklook")),
-    ]
+        ("geometry", pa.binary()),
+    ],
+    metadata={"geo": json.dumps(_GEO)},
 )
-"""Columns; map bounds in metres of `epsg`, geographic ones in degrees, paths below the AOI's folder.
+"""Columns; map bounds in metres of `epsg`, geographic ones in degrees, paths below the AOI's folder; `split` as
+`domain.splits` has it, `geometry` the tile's outline in degrees.
 
 The columns of the quick-look are null where there is none, `scene_cloud_percent` where the products do not tell.
 """
@@ -111,6 +122,7 @@ def row(item: Mapping[str, Any]) -> dict[str, Any]:
     values = {
         "name": item["id"],
         **{key: own[key] for key in ("aoi", "year", "season", "slot", "tile", "s1date", "s2date", "days", "platform")},
+        "split": str(split_of(TileId.parse(own["tile"]))),
         "epsg": int(properties["proj:code"].removeprefix("EPSG:")),
         **dict(zip(("west", "south", "east", "north"), properties["proj:bbox"], strict=True)),
         **dict(zip(("lon_min", "lat_min", "lon_max", "lat_max"), item["bbox"], strict=True)),
@@ -128,6 +140,7 @@ def row(item: Mapping[str, Any]) -> dict[str, Any]:
         **{f"{kind}_path": asset["href"].removeprefix("../") for kind, asset in files.items()},
         **{f"{kind}_bytes": asset["file:size"] for kind, asset in files.items()},
         **{f"{kind}_sha256": asset["file:checksum"].removeprefix("1220") for kind, asset in files.items()},
+        "geometry": shape(item["geometry"]).wkb,
     }
     return _plain(values)
 
