@@ -122,6 +122,11 @@ class Entry:
         return season_of(self.name.s2date)
 
     @property
+    def part(self) -> Split:
+        """Part that the tile is for: as the index tells, else as the name does."""
+        return self.split or split_of(TileId.at(float(self.name.longitude), float(self.name.latitude)))
+
+    @property
     def place(self) -> tuple[str, str, str]:
         """Area, latitude and longitude: the same for all triplets of a tile."""
         return self.aoi, self.name.latitude, self.name.longitude
@@ -212,7 +217,7 @@ class Dataset(Sequence[Sample]):
             and _within(entry.name.s1date, s1dates)
             and _within(entry.name.s2date, s2dates)
             and (classes is None or not _classes(entry).keys().isdisjoint(classes))
-            and (splits is None or (entry.split or split_of_name(entry.name)) in splits)
+            and (splits is None or entry.part in splits)
         ]
         if per_tile is not None:
             count = Counter(entry.place for entry in wanted)
@@ -231,30 +236,30 @@ class Dataset(Sequence[Sample]):
 
     def read(self, entry: Entry) -> Sample:
         """Arrays of a triplet; BadProduct if one of its files is missing or broken, or lies elsewhere."""
-        paths = paths_of(entry.name, entry.name.s2date.year)
-        s1, s2, label = (self._raster(entry, paths[kind]) for kind in ("s1", "s2", "label"))
+        s1, s2, label = (self._raster(entry, kind) for kind in ("s1", "s2", "label"))
         if not s1.grid == s2.grid == label.grid:
             rule = f"its files must have one grid; got {s1.grid}, {s2.grid}, {label.grid}"
             raise BadProduct(str(entry.name), "", rule)
         for raster, layers, kind in ((s1, S1_LAYERS, "s1"), (s2, S2_LAYERS, "s2")):
             if len(raster.array) != len(layers):
-                raise BadProduct(paths[kind], "", f"must have {len(layers)} layers; has {len(raster.array)}")
+                raise BadProduct(_path(entry, kind), "", f"must have {len(layers)} layers; has {len(raster.array)}")
         return Sample(entry.name, s1.grid, s1.array, s2.array, label.array[0])
 
     def metadata(self, entry: Entry) -> dict[str, Any]:
         """STAC item of a triplet, its provenance included; BadProduct where there is none, as in the published set."""
-        path = paths_of(entry.name, entry.name.s2date.year)["metadata"]
-        item: dict[str, Any] = json.loads(self._body(entry, path))
+        item: dict[str, Any] = json.loads(self.body(entry, "metadata"))
         return item
 
-    def _raster(self, entry: Entry, path: str) -> Raster:
-        return decode(self._body(entry, path), name=path)
-
-    def _body(self, entry: Entry, path: str) -> bytes:
+    def body(self, entry: Entry, kind: str) -> bytes:
+        """A file of a triplet as it is: ``s1``, ``s2``, ``label``, ``quicklook`` or ``metadata``; errors as above."""
+        path = _path(entry, kind)
         try:
             return self._places[entry.aoi].read(path)
         except FileNotFoundError as error:
             raise BadProduct(path, "", f"must be a readable file of {self._places[entry.aoi].text}") from error
+
+    def _raster(self, entry: Entry, kind: str) -> Raster:
+        return decode(self.body(entry, kind), name=_path(entry, kind))
 
 
 def open_dataset(place: str | Path) -> Dataset:
@@ -305,9 +310,8 @@ def reflectance(sample: Sample) -> Float32:
     return scaled
 
 
-def split_of_name(name: TripletName) -> Split:
-    """Part that a triplet's tile is for, from its name alone: for data sets without an index."""
-    return split_of(TileId.at(float(name.longitude), float(name.latitude)))
+def _path(entry: Entry, kind: str) -> str:
+    return paths_of(entry.name, entry.name.s2date.year)[kind]
 
 
 def _last(root: Place) -> str:
