@@ -29,3 +29,8 @@ def test_every_decision_says_context_decision_and_consequence():
     for page in sorted(ROOT.glob("docs/decisions/*.md")):
         text = page.read_text()
         assert all(f"**{part}.**" in text for part in ("Context", "Decision", "Consequence")), page.name
+
+
+def test_the_card_and_the_page_name_the_same_differences():
+    differences = (ROOT / "sen12ts_pipeline/dataset/texts/deviations.md").read_text()
+    assert differences in (ROOT / "docs/dataset.md").read_text()

@@ -13,7 +13,7 @@ import yaml
 from markdown_it import MarkdownIt
 from shapely.geometry.base import BaseGeometry
 
-from sen12ts_pipeline.dataset import figures
+from sen12ts_pipeline.dataset import figures, stac
 from sen12ts_pipeline.dataset.classes import classes_of
 from sen12ts_pipeline.dataset.statistics import Statistics
 from sen12ts_pipeline.domain.layers import LABEL_LAYERS, NODATA, S1_LAYERS, S1_UNITS, S2_LAYERS, S2_NATIVE_M
@@ -110,8 +110,8 @@ def documents(title: str, areas: Sequence[Area], *, licence: str, author: str) -
     Returns
     -------
     dict of str to bytes
-        ``README.md``, ``card.html``, ``LICENCE.md``, ``CITATION.cff``, a figure, and of each area its map and
-        ``<aoi>/SHA256SUMS``.
+        ``README.md``, ``card.html``, ``catalog.json`` (STAC), ``LICENCE.md``, ``CITATION.cff``, a figure, and of each
+        area its map and ``<aoi>/SHA256SUMS``.
     """
     drawn = {f"{area.aoi}/{MAP}": _map(area) for area in areas}
     drawn[AVAILABILITY] = figures.availability(
@@ -122,6 +122,7 @@ def documents(title: str, areas: Sequence[Area], *, licence: str, author: str) -
     found = {
         "README.md": text,
         "card.html": _html(title, text, drawn),
+        "catalog.json": stac.item_bytes(stac.root(title, [area.aoi for area in areas])).decode(),
         "LICENCE.md": _licence(areas, licence),
         "CITATION.cff": _citation(title, author, licence, areas),
         **drawn,

@@ -1,8 +1,9 @@
 """Shards for training at scale: tar archives as WebDataset reads them, of the files as they are.
 
-A member is called ``<name>.s1.tif``, ``<name>.s2.tif``, ``<name>.label.tif``; the members of a triplet follow one
-another. Triplets come in an order without pattern, the same on every machine, so that shards may be read one after the
-other. The same data set gives the same bytes.
+A triplet is four members that follow one another: ``KEY.s1.tif``, ``KEY.s2.tif``, ``KEY.label.tif`` and ``KEY.json``,
+which tells area, name and part. The key is area and name with ``p`` for the decimal point, because readers of shards
+take all behind the first point as the kind of a member. Triplets come in an order without pattern, the same on every
+machine, so that shards may be read one after the other. The same data set gives the same bytes.
 """
 
 from __future__ import annotations
@@ -77,14 +78,20 @@ def plan(entries: Sequence[Entry], per_shard: int) -> dict[str, list[Entry]]:
     }
 
 
+def key_of(entry: Entry) -> str:
+    """Key of a triplet's members."""
+    return f"{entry.aoi}/{entry.name}".replace(".", "p")
+
+
 def _write(data: Dataset, shard: Path, entries: Sequence[Entry], progress: Callable[[], object]) -> None:
     if not shard.exists():
         unfinished = shard.with_suffix(".part")
         with tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as tar:
             for entry in entries:
-                for kind in KINDS:
-                    body = data.body(entry, kind)
-                    member = tarfile.TarInfo(f"{entry.aoi}/{entry.name}.{kind}.tif")
+                told = json.dumps({"aoi": entry.aoi, "name": str(entry.name), "split": str(entry.part)})
+                members = {f"{kind}.tif": data.body(entry, kind) for kind in KINDS} | {"json": told.encode()}
+                for ending, body in members.items():
+                    member = tarfile.TarInfo(f"{key_of(entry)}.{ending}")
                     member.size = len(body)
                     tar.addfile(member, io.BytesIO(body))
                 progress()

@@ -157,6 +157,27 @@ def catalog(partition: Partition, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def root(title: str, aois: Iterable[str]) -> dict[str, Any]:
+    """STAC catalogue of a whole store, beside the folders of its areas.
+
+    Parameters
+    ----------
+    title : str
+        Of the data set.
+    aois : iterable of str
+        Areas, each with its collection.
+    """
+    links = [{"rel": "child", "href": f"./{aoi}/{COLLECTION_FILE}", "type": "application/json"} for aoi in sorted(aois)]
+    return {
+        "type": "Catalog",
+        "stac_version": STAC_VERSION,
+        "id": "sen12ts",
+        "title": title,
+        "description": "Triplets of Sentinel-1, Sentinel-2 and land cover.",
+        "links": [{"rel": "root", "href": "./catalog.json", "type": "application/json"}, *links],
+    }
+
+
 def footprint(grid: Grid) -> BaseGeometry:
     """Outline of a grid in degrees through its four corners; cut in two at the antimeridian."""
     corners = ((grid.west, grid.south), (grid.east, grid.south), (grid.east, grid.north), (grid.west, grid.north))

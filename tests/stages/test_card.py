@@ -4,12 +4,13 @@ import hashlib
 import json
 import subprocess
 
+import pystac
 import pytest
 import shapely
 import yaml
 from lxml import etree, html
 
-from sen12ts_pipeline.dataset import open_dataset
+from sen12ts_pipeline.dataset import open_dataset, stac
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.ports import ObjectKey
 from sen12ts_pipeline.stages import card
@@ -79,6 +80,18 @@ def test_statistics_are_in_it_once_they_are_known(place, tmp_path):
     write_dataset(tmp_path / "ethiopia")
     written(tmp_path)
     assert "Numbers of the layers" not in (tmp_path / "README.md").read_text()
+
+
+def test_the_catalogue_leads_to_every_item(tmp_path):
+    (tmp_path / "_work").mkdir()
+    root = write_dataset(tmp_path / "ethiopia")
+    items = [json.loads(p.read_text()) for p in sorted((root / "metadata").glob("*.json"))]
+    collection = stac.collection("ethiopia", items, description="Triplets.", licence="other")
+    (root / "collection.json").write_bytes(stac.item_bytes(collection))
+    written(tmp_path)
+    catalogue = pystac.Catalog.from_file(str(tmp_path / "catalog.json"))
+    assert {i.id for i in catalogue.get_items(recursive=True)} == {i["id"] for i in items}
+    assert catalogue.title == "Farms & fields"
 
 
 def test_it_is_the_same_each_time(place):
