@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help setup run test test-snap check format ui bench bench-peers lock clean demo-clean
+.PHONY: help setup run test test-snap test-applications check format ui bench bench-peers lock clean demo-clean
 
 export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
@@ -39,6 +39,11 @@ test: setup ## Run all tests
 test-snap: setup ## Make pyroSAR's environment and run its tests; with SEN12TS_GPT=/path/gpt those that need SNAP too
 	@$(BIN)/python deploy/local/setup_snap.py
 	@SEN12TS_PYROSAR=$(CURDIR)/.sen12ts/snap-env/bin/python $(BIN)/python -m pytest -m 'needs_pyrosar or needs_snap'
+
+test-applications: setup ## Make an environment with PyTorch and run the tests of the paper's two applications
+	@$(BIN)/python deploy/local/setup_torch.py
+	@.sen12ts/torch-env/bin/python -m pytest tests/applications tests/dataset/test_torch.py tests/dataset/test_export.py \
+	  tests/dataset/test_reader.py
 
 check: setup ## Check style, types and the order of imports
 	@$(BIN)/ruff format --check .

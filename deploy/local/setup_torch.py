@@ -1,0 +1,47 @@
+"""What `make test-applications` calls: `.sen12ts/torch-env`, the packages of `.venv` and `requirements/torch.in`."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACE = ROOT / ".sen12ts" / "torch-env"
+PYTHON = PLACE / "bin" / "python"
+LIST = ROOT / "requirements" / "torch.in"
+STAMP = "made-from"
+
+
+def main() -> None:
+    """Make the environment unless it is there, made from the same list over the same packages."""
+    beside = sysconfig.get_path("purelib")
+    wanted = hashlib.sha256(f"{PLACE}\n{beside}\n{LIST.read_text()}".encode()).hexdigest()
+    stamp = PLACE / STAMP
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    sys.stdout.write("Setting up .sen12ts/torch-env with PyTorch; this takes some minutes.\n")
+    sys.stdout.flush()
+    shutil.rmtree(PLACE, ignore_errors=True)
+    call(sys.executable, "-m", "venv", "--without-pip", PLACE)
+    folder = PLACE / Path(beside).relative_to(sys.prefix)
+    (folder / "beside.pth").write_text(f"{beside}\n")
+    call(
+        sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "--disable-pip-version-check", "-r", LIST
+    )
+    call(PYTHON, "-c", "import torch, webdataset, xarray")
+    stamp.write_text(wanted)
+
+
+def call(*command: str | Path) -> None:
+    """Run a command; a failure ends the setup with its exit status."""
+    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+    if status:
+        sys.exit(f"make test-applications: failed with exit status {status}: {' '.join(map(str, command))}")
+
+
+if __name__ == "__main__":
+    main()
