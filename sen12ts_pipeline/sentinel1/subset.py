@@ -1,4 +1,4 @@
-"""Annotation of a few bursts of a slice, made from that of the whole slice. Nothing about files of samples belongs here.
+"""Annotation of a few bursts of a slice, made from that of the whole slice. Nothing about samples belongs here.
 
 Whatever a reader asks for at a kept burst's times and ranges, it finds to the last bit as in the whole slice. What is
 tagged by time is kept as it is, since times do not change; what is tagged by line is counted from the first kept line.
@@ -234,7 +234,7 @@ def _written(r: Elements) -> bytes:
 
 
 def _set_period(r: Elements, cut: Cut, first: str = "adsHeader/startTime", last: str = "adsHeader/stopTime") -> None:
-    """Times of the first and last kept line; where they are the slice's, its own texts, which differ by microseconds."""
+    """Times of the first and last kept line; at the ends of the slice its own texts, which differ by microseconds."""
     if cut.bursts.start > 0:
         _set(r, first, _text(cut.start))
     if cut.bursts.stop < len(cut.swath.bursts):
@@ -257,7 +257,8 @@ def _cut_range_vectors(r: Elements, path: str, cut: Cut) -> None:
     vectors = _all(r, path)
     times = np.array([r.seconds("azimuthTime", vector) for vector in vectors])
     if len(times):
-        first, last = (int(np.abs(times - cut.swath.bursts[k].start_s).argmin()) for k in (cut.bursts[0], cut.bursts[-1]))
+        starts = (cut.swath.bursts[k].start_s for k in (cut.bursts[0], cut.bursts[-1]))
+        first, last = (int(np.abs(times - start).argmin()) for start in starts)
         _remove(vector for k, vector in enumerate(vectors) if not first <= k <= last + 1)
     _move_lines(r, _all(r, path), cut)
     _count(r, path)
@@ -320,11 +321,11 @@ def _set_manifest_period(r: Elements, start: datetime, stop: datetime) -> None:
 def _footprint(grids: Sequence[GridPoints]) -> str:
     """Corners ``lat,lon`` of the hull of all grids' first and last rows."""
     near = grids[0].longitude[0]
-    points = []
+    points: list[tuple[float, float]] = []
     for grid in grids:
         edge = (grid.line == grid.line.min()) | (grid.line == grid.line.max())
         lon = near + (grid.longitude[edge] - near + 180.0) % 360.0 - 180.0
-        points += zip(lon, grid.latitude[edge], strict=True)
+        points += zip(lon.tolist(), grid.latitude[edge].tolist(), strict=True)
     ring = shapely.get_coordinates(shapely.convex_hull(shapely.multipoints(points)))[:-1]
     return " ".join(f"{lat:.6f},{(lon + 180.0) % 360.0 - 180.0:.6f}" for lon, lat in ring)
 
@@ -395,7 +396,8 @@ def _identity(member: str) -> str:
 
 
 def _keep_texts(r: Elements, name: str, kept: set[str]) -> None:
-    _remove(element for element in list(r.root.iter(f"{{*}}{name}")) if (element.text or "").strip().upper() not in kept)
+    found = list(r.root.iter(f"{{*}}{name}"))
+    _remove(element for element in found if (element.text or "").strip().upper() not in kept)
 
 
 def _one(r: Elements, name: str) -> _Element:
@@ -458,4 +460,3 @@ def _set_list(r: Elements, base: _Element, name: str, values: Sequence[str]) -> 
 
 def _text(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}"
-
