@@ -319,11 +319,12 @@ def _set_manifest_period(r: Elements, start: datetime, stop: datetime) -> None:
 
 
 def _footprint(grids: Sequence[GridPoints]) -> str:
-    """Corners ``lat,lon`` of the hull of all grids' first and last rows."""
+    """Corners ``lat,lon`` of the hull of all grids' corners."""
     near = grids[0].longitude[0]
     points: list[tuple[float, float]] = []
     for grid in grids:
-        edge = (grid.line == grid.line.min()) | (grid.line == grid.line.max())
+        edge = np.isin(grid.line, (grid.line.min(), grid.line.max()))
+        edge &= np.isin(grid.sample, (grid.sample.min(), grid.sample.max()))
         lon = near + (grid.longitude[edge] - near + 180.0) % 360.0 - 180.0
         points += zip(lon.tolist(), grid.latitude[edge].tolist(), strict=True)
     ring = shapely.get_coordinates(shapely.convex_hull(shapely.multipoints(points)))[:-1]
