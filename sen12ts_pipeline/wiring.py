@@ -12,6 +12,7 @@ from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import Location, is_url
+from sen12ts_pipeline.acquisition.small_safe import write_small
 from sen12ts_pipeline.catalogues import registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
@@ -121,7 +122,8 @@ def _snap(settings: Settings, native: NativeEngine) -> SarEngine:
     s = settings.snap
     program = Gpt(find_gpt(s.gpt), s.memory_gb, s.cache_gb, s.threads, 60 * s.time_limit_minutes, s.userdir)
     options = SnapOptions(Release.parse(s.release), s.quantity, s.esd)
-    return SnapEngine(native, program, s.scratch or _scratch(settings), options, keep_gb=s.keep_gb)
+    lay = functools.partial(write_small, context=False)
+    return SnapEngine(native, program, s.scratch or _scratch(settings), options, keep_gb=s.keep_gb, lay=lay)
 
 
 def store_of(settings: Settings) -> FolderStore | S3Store:
