@@ -25,6 +25,11 @@ from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
 log = logging.getLogger(__name__)
 
 ADDRESS = "https://sentinel1-burst.asf.alaska.edu"
+DOORSTEP = (
+    "https://sentinel1.asf.alaska.edu/METADATA_RAW/SA/"
+    "S1A_IW_RAW__0SSV_20141229T072718_20141229T072750_003931_004B96_B79F.iso.xml"
+)
+"""A small file of ASF's whose answer brings the cookie that the burst service takes."""
 TOKEN_VARIABLE = "SEN12TS_EARTHDATA_TOKEN"  # noqa: S105 - its name only
 
 TIMEOUT_S = 120.0

@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from shapely.geometry.base import BaseGeometry
 
 from sen12ts_pipeline.acquisition.spool import read_extent
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.ports import ProductFiles
-from sen12ts_pipeline.sentinel1 import subset
-from sen12ts_pipeline.sentinel1.annotation import GridPoints, Swath, pass_epoch
+from sen12ts_pipeline.sentinel1 import outlines, subset
+from sen12ts_pipeline.sentinel1.annotation import GridPoints, Swath, pass_epoch, read_geolocation_grid
 from sen12ts_pipeline.sentinel1.manifest import MANIFEST, read_slice
 from sen12ts_pipeline.sentinel1.product import SliceFiles
 from sen12ts_pipeline.sentinel1.strips import Strips, TiePoint, head, read_strips
@@ -160,6 +161,32 @@ def write_small(
         return _ready(plan, folder) or _make(files, plan, folder, note)
     except OSError as error:
         raise Retryable(f"{folder} cannot take {plan.label}: {error.strerror or error}") from error
+
+
+def bursts_over(files: ProductFiles, area: BaseGeometry) -> dict[str, range]:
+    """Bursts of a slice that meet an area: indices from 0 by subswath.
+
+    Parameters
+    ----------
+    files : ProductFiles
+        The slice.
+    area : geometry
+        In degrees (longitude, latitude).
+
+    Raises
+    ------
+    BadProduct
+        When the manifest or an annotation is missing or damaged.
+    """
+    one = read_slice(files)
+    opened = SliceFiles(one, files, pass_epoch(one.start))
+    found = {}
+    for name in opened.subswaths(one.polarisations[-1]):
+        swath = opened.swath(name, one.polarisations[-1])
+        body = files.read(swath.member)
+        grid = read_geolocation_grid(body, product=files.product, member=swath.member, epoch=opened.epoch)
+        found[name] = outlines.bursts_over(swath, grid, area)
+    return {name: kept for name, kept in found.items() if kept}
 
 
 def _plan(files: ProductFiles, bursts: Mapping[str, range], polarisations: Sequence[str], *, context: bool) -> _Plan:

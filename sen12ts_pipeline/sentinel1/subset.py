@@ -224,6 +224,12 @@ def cut_manifest(
     return _written(r)
 
 
+def listed_bytes(manifest: bytes, product: str, member: str) -> int:
+    """Bytes of all files that a manifest lists."""
+    root = parse(manifest, product=product, member=member)
+    return sum(int(stream.get("size", "0")) for stream in root.iter("byteStream"))
+
+
 def _elements(body: bytes, cut: Cut) -> Elements:
     swath = cut.swath
     return Elements(parse(body, product=swath.product, member=swath.member), swath.product, swath.member, swath.epoch)
