@@ -317,8 +317,17 @@ def _make(files: ProductFiles, plan: _Plan, folder: Path, note: Note) -> Path:
         manifest = _manifest(files, plan, part)
         _write(part / MANIFEST, manifest)
         path = folder / f"{plan.label}_{binascii.crc_hqx(manifest, 0xFFFF):04X}.SAFE"
+        _make_way(path, manifest)
         part.rename(path)
         return path
+
+
+def _make_way(path: Path, manifest: bytes) -> None:
+    """Remove what is left of the same product; another one of the same name stays."""
+    if path.exists():
+        if not (path / MANIFEST).is_file() or (path / MANIFEST).read_bytes() != manifest:
+            raise ConfigurationError("bursts", "folder", "holds another product of this name; take another", str(path))
+        shutil.rmtree(path)
 
 
 @contextmanager

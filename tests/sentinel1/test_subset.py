@@ -1,4 +1,4 @@
-"""Annotation of a few bursts says of them, to the last bit, what that of the slice says: of every real slice at hand."""
+"""Annotation of a few bursts says of them, to the last bit, what that of the slice says: of every real slice here."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ from tests.sentinel1.slices import annotation, annotations, files, manifests
 
 FIRST_BYTE = 4096
 REBUILT = {"C158", "7466"}
-"""Made of bursts of two slices: their grids have a row at the end of the first, and none where the next burst begins."""
+"""Made of bursts of two slices: their grids have a row at the end of the first, none where the next burst begins."""
 
 
 @dataclasses.dataclass(frozen=True)
