@@ -115,6 +115,26 @@ class TestBursts:
         assert {b.id.track for b in part.bursts} == {16}
 
 
+class TestReach:
+    """What is known along the slice is known beyond the cut, wherever the slice went on."""
+
+    def test_of_rates_and_centroids(self):
+        for one in pairs():
+            kept, middles = one.cut.bursts, [one.swath.middle_s(burst) for burst in one.swath.bursts]
+            for entries in (one.swath.fm_rates, one.swath.doppler):
+                times = [entry.azimuth_time_s for entry in entries]
+                assert kept.start == 0 or min(times) < one.swath.bursts[0].start_s
+                assert kept.stop == len(one.whole.swath.bursts) or max(times) > middles[-1]
+
+    def test_of_noise_over_azimuth(self):
+        found = [one for one in pairs() if one.whole.noise is not None and len(one.noise.azimuth_line)]
+        assert len(found) > 50
+        for one in found:
+            lines = one.noise.azimuth_line
+            assert lines[0] <= 0.0
+            assert lines[-1] >= one.cut.lines - 1
+
+
 class TestEverythingElse:
     def test_of_the_whole_slice_is_what_it_was(self):
         def text(body):
