@@ -13,8 +13,9 @@ tagged by time is kept as it is, since times do not change; what is tagged by li
 ``geolocationGrid``                                   rows from the last at or before the first kept line to the first
                                                       at or after the line behind the last; ``line`` moved
 ``calibrationVector``                                 chosen as the grid's rows; at least two; ``line`` moved
-``noiseRangeVector``, ``noiseVector``                 from the one nearest in time to the first kept burst's first line,
-                                                      to the one behind that of the last burst; ``line`` moved
+``noiseRangeVector``, ``noiseVector``                 those nearest in time to first lines of bursts, which we take, and
+                                                      those chosen as the grid's rows, which SNAP takes: in SLC products
+                                                      their lines are shifted by whole bursts; ``line`` moved
 ``noiseAzimuthVector``                                points chosen as the grid's rows; ``line`` moved, ends cut to the
                                                       image; vectors left without points are dropped
 manifest: files, period, footprint                    of what is kept
@@ -260,12 +261,16 @@ def _cut_bursts(r: Elements, cut: Cut, first_byte: int) -> None:
 
 
 def _cut_range_vectors(r: Elements, path: str, cut: Cut) -> None:
+    """Keep the vectors that serve by their times, and those that do by their lines, which may be others."""
     vectors = _all(r, path)
+    if not vectors:
+        return
     times = np.array([r.seconds("azimuthTime", vector) for vector in vectors])
-    if len(times):
-        starts = (cut.swath.bursts[k].start_s for k in (cut.bursts[0], cut.bursts[-1]))
-        first, last = (int(np.abs(times - start).argmin()) for start in starts)
-        _remove(vector for k, vector in enumerate(vectors) if not first <= k <= last + 1)
+    lines = np.array([_number(r, vector, "line") for vector in vectors])
+    served = [int(np.abs(times - cut.swath.bursts[k].start_s).argmin()) for k in cut.bursts]
+    low, high = _bracket(lines, cut.first_line, cut.first_line + cut.lines)
+    served += np.flatnonzero((lines >= low) & (lines <= high)).tolist()
+    _remove(vector for k, vector in enumerate(vectors) if not min(served) <= k <= max(served))
     _move_lines(r, _all(r, path), cut)
     _count(r, path)
 
