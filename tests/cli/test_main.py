@@ -14,6 +14,8 @@ OPTIONS = {
     "plan": ("--year", "--season"),
     "why": ("--aoi",),
     "verify": (),
+    "fetch": ("--subswath", "--bursts", "--tile", "--aoi", "--polarisation", "--asf", "--asf-address"),
+    "fetch": ("--subswath", "--bursts", "--tile", "--aoi", "--polarisation", "--asf", "--asf-address"),
     "simulate": ("--place",),
     "doctor": (),
     "reconcile": ("--aoi", "--dry-run", "--digests"),
