@@ -299,9 +299,9 @@ def _holds(path: Path, plan: _Plan) -> bool:
         file = path / member
         if not file.is_file() or file.stat().st_size != len(body) or file.read_bytes() != body:
             return False
-    sizes = {one.member: one.size for one in plan.samples}
-    found = {f"measurement/{file.name}": file.stat().st_size for file in (path / "measurement").glob("*")}
-    return sizes == found
+    wanted = plan.documents.keys() | {one.member for one in plan.samples} | {MANIFEST}
+    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    return wanted == found and all((path / one.member).stat().st_size == one.size for one in plan.samples)
 
 
 def _make(files: ProductFiles, plan: _Plan, folder: Path, note: Note) -> Path:

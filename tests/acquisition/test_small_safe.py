@@ -205,6 +205,10 @@ class TestASecondTime:
         assert write_small(files, SECOND, BOTH, tmp_path) == first
         assert first.stat().st_mtime_ns == stamp
 
+    def test_a_product_with_other_annotation_is_another(self, safe, tmp_path):
+        first = write_small(FolderProduct(safe), SECOND, BOTH, tmp_path)
+        assert write_small(FolderProduct(safe), SECOND, BOTH, tmp_path, context=False) != first
+
     def test_it_goes_on_where_it_was_broken_off(self, safe, small, tmp_path):
         files = Failing(FolderProduct(safe), 3)
         with pytest.raises(Retryable, match="busy"):
