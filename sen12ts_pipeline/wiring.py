@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from shapely.geometry.base import BaseGeometry
+
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
+from sen12ts_pipeline.acquisition.asf_bursts import AsfBursts
+from sen12ts_pipeline.acquisition.asf_server import ADDRESS, DOORSTEP, BurstServer
+from sen12ts_pipeline.acquisition.counted import Counted
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
-from sen12ts_pipeline.acquisition.products import Location, is_url
+from sen12ts_pipeline.acquisition.products import Location, is_url, open_product
+from sen12ts_pipeline.acquisition.small_safe import bursts_over, write_small
+from sen12ts_pipeline.acquisition.spool import Spool
 from sen12ts_pipeline.catalogues import registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
@@ -22,7 +29,8 @@ from sen12ts_pipeline.labels.rasters import RasterLabels
 from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles, SarEngine
 from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from sen12ts_pipeline.sar.native.memory import keep_freed_memory
-from sen12ts_pipeline.sentinel1.manifest import read_slice
+from sen12ts_pipeline.sentinel1.manifest import MANIFEST, read_slice
+from sen12ts_pipeline.sentinel1.subset import listed_bytes
 from sen12ts_pipeline.sentinel2.masks import SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
 from sen12ts_pipeline.settings.load import find_aoi, load_settings
@@ -121,7 +129,8 @@ def _snap(settings: Settings, native: NativeEngine) -> SarEngine:
     s = settings.snap
     program = Gpt(find_gpt(s.gpt), s.memory_gb, s.cache_gb, s.threads, 60 * s.time_limit_minutes, s.userdir)
     options = SnapOptions(Release.parse(s.release), s.quantity, s.esd)
-    return SnapEngine(native, program, s.scratch or _scratch(settings), options, keep_gb=s.keep_gb)
+    lay = functools.partial(write_small, context=False)
+    return SnapEngine(native, program, s.scratch or _scratch(settings), options, keep_gb=s.keep_gb, lay=lay)
 
 
 def store_of(settings: Settings) -> FolderStore | S3Store:
@@ -177,6 +186,73 @@ def science(
             raise ConfigurationError("--slice", "datatake", rule, [p.product for p in parts])
         passes.append(Pass(tuple(sorted(parts))))
     return NativeEngine(shelf, heights, orbits), tuple(passes)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A small product.
+
+    Attributes
+    ----------
+    path : Path
+        The SAFE folder.
+    bursts : mapping
+        Indices from 0 of the bursts, by subswath.
+    read_bytes, whole_bytes : int
+        What was read of the slice, and how large all of it is.
+    """
+
+    path: Path
+    bursts: Mapping[str, range]
+    read_bytes: int
+    whole_bytes: int
+
+
+def fetch(
+    location: Location,
+    folder: Path,
+    *,
+    bursts: Mapping[str, range] | None = None,
+    area: BaseGeometry | None = None,
+    polarisations: Sequence[str] = (),
+    asf: str = "",
+    note: Callable[[int, int], None],
+) -> Fetched:
+    """Write a product with some bursts of a slice.
+
+    Parameters
+    ----------
+    location : path or str
+        SAFE folder or zip, as a path or URL; with `asf` the name of a product.
+    folder : Path
+        Where it comes to lie.
+    bursts, area
+        The bursts by subswath, or the area (degrees) that they are to meet.
+    polarisations : sequence of str
+        Those to take; all by default.
+    asf : str
+        Address of ASF's burst service, from which bursts come instead of from a product.
+    note : callable
+        Told of bytes done and of all there will be.
+
+    Raises
+    ------
+    ConfigurationError
+        When the slice has no such bursts.
+    BadProduct, Retryable
+        As `small_safe.write_small`.
+    """
+    if not asf and not is_url(location):
+        _needed("PRODUCT", "path", Path(location))
+    server = BurstServer(asf, doorstep=DOORSTEP if asf == ADDRESS else "")
+    whole = AsfBursts(str(location), Spool.from_environment(), server) if asf else open_product(location)
+    files = Counted(whole)
+    wanted = bursts if area is None else bursts_over(files, area)
+    if not wanted:
+        raise ConfigurationError("bursts", "area", f"must meet a burst of {files.product}", str(area)[:80])
+    path = write_small(files, wanted, polarisations or read_slice(files).polarisations, folder, note=note)
+    size = listed_bytes(files.read(MANIFEST), files.product, MANIFEST)
+    return Fetched(path, wanted, files.asked_bytes, size)
 
 
 def _with_orbit(one: Slice, orbits: OrbitFiles) -> Slice:

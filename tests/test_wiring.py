@@ -3,6 +3,7 @@
 import pytest
 
 from sen12ts_pipeline import ports, wiring
+from sen12ts_pipeline.acquisition.products import open_product
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.settings.load import write_aoi
 from sen12ts_pipeline.settings.model import CatalogueSettings, Settings
@@ -47,6 +48,16 @@ def test_settings_reach_the_services(environ):
     changes = {"SEN12TS__SEED": "11", "SEN12TS__TILE_ORDER": "burst", "SEN12TS__PROFILE": "compat"}
     services = wiring.connect("tiny", environ | changes | {"SEN12TS__WORKERS": "3"})
     assert (services.seed, services.tile_order, services.profile, services.workers) == (11, "burst", "compat", 3)
+
+
+def test_snap_can_lay_parts_of_products_that_are_not_here(environ, tiny, tmp_path):
+    (tmp_path / "gpt").write_text("")
+    (tmp_path / "gpt").chmod(0o700)
+    snap = {"SEN12TS__ENGINE": "snap", "SEN12TS__SNAP__GPT": str(tmp_path / "gpt")}
+    engine = wiring.connect("tiny", environ | snap).engine
+    files = open_product(worlds.products_of(tiny, "S1")[0])
+    laid = engine.lay(files, {"IW1": range(1)}, ("VV",), tmp_path / "bursts")
+    assert [file.name[:14] for file in laid.glob("annotation/*.xml")] == ["s1a-iw1-slc-vv"]
 
 
 @pytest.mark.parametrize(

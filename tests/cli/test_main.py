@@ -6,7 +6,19 @@ from sen12ts_pipeline import __version__
 from sen12ts_pipeline.cli import main
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Retryable
 
-COMMANDS = ("backscatter", "interferogram", "run", "plan", "why", "verify", "simulate", "doctor", "reconcile", "gc")
+COMMANDS = (
+    "backscatter",
+    "interferogram",
+    "fetch",
+    "run",
+    "plan",
+    "why",
+    "verify",
+    "simulate",
+    "doctor",
+    "reconcile",
+    "gc",
+)
 OPTIONS = {
     "backscatter": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--slice", "--spacing"),
     "interferogram": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--pol"),
@@ -14,6 +26,7 @@ OPTIONS = {
     "plan": ("--year", "--season"),
     "why": ("--aoi",),
     "verify": (),
+    "fetch": ("--subswath", "--bursts", "--tile", "--aoi", "--polarisation", "--asf", "--asf-address"),
     "simulate": ("--place",),
     "doctor": (),
     "reconcile": ("--aoi", "--dry-run", "--digests"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from sen12ts_pipeline.domain.lattice import Grid, TileId
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.errors import BadProduct, Rejected
-from sen12ts_pipeline.ports import Bool, EngineIdentity, Float32, Frame, FrameJob, Sighting, Terrain
+from sen12ts_pipeline.ports import Bool, EngineIdentity, Float32, Frame, FrameJob, ProductFiles, Sighting, Terrain
 from sen12ts_pipeline.sar.native.engine import NativeEngine
 from sen12ts_pipeline.sar.native.interferogram import KERNEL_WAVELENGTH_M
 from sen12ts_pipeline.sar.native.scene import OpenPass, PlacedBurst
@@ -34,6 +34,7 @@ from sen12ts_pipeline.sar.snap.operators import Release
 from sen12ts_pipeline.sar.snap.plan import (
     BLOCK_M,
     MARGIN_M,
+    Part,
     PassPlan,
     Region,
     SwathPlan,
@@ -66,6 +67,16 @@ class SnapOptions:
     release: Release
     quantity: str = "gamma0"
     esd: bool = False
+
+
+class Lay(Protocol):
+    """Lays a product of some bursts of a slice in a folder."""
+
+    def __call__(
+        self, files: ProductFiles, bursts: Mapping[str, range], polarisations: Sequence[str], folder: Path, /
+    ) -> Path:
+        """The SAFE folder; `bursts` are indices from 0 by subswath. BadProduct, Retryable."""
+        ...
 
 
 def _never() -> bool:
@@ -110,6 +121,8 @@ class SnapEngine:
         Intermediate products that are kept for further tiles.
     cancelled : callable
         Asked while gpt runs; True ends the run.
+    lay : Lay, optional
+        Lays products of some bursts of a slice in a folder; without it only products of this machine are read.
     """
 
     native: NativeEngine
@@ -118,6 +131,7 @@ class SnapEngine:
     options: SnapOptions
     keep_gb: float = 40.0
     cancelled: Callable[[], bool] = _never
+    lay: Lay | None = None
     _workshop: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -207,12 +221,18 @@ class SnapEngine:
     def _plan(self, one: Pass, terrain: Terrain, polarisations: tuple[str, ...]) -> PassPlan:
         check_platform(one, self.options.release)
         opened = self.native.opened(one)
-        plan = plan_pass(one, opened, terrain.bursts, polarisations)
+        plan = plan_pass(one, opened, terrain.bursts, polarisations, self._part(polarisations))
         check_readable(opened, terrain.bursts, polarisations)
         if plan.orbit:
             body = self.native.orbits.read(plan.orbit)
             self._workshop().offer_orbit(plan.orbit, body, one.platform, _months(one, opened))
         return plan
+
+    def _part(self, polarisations: Sequence[str]) -> Part | None:
+        lay = self.lay
+        if lay is None:
+            return None
+        return lambda files, bursts: lay(files.files, bursts, polarisations, self._workshop().folder / "bursts")
 
     def _dem(self, job: FrameJob) -> Path:
         """The elevation model of a job, made once: of the bursts as the first pass has them that has them all."""
@@ -239,7 +259,9 @@ class SnapEngine:
         shop, release, options = self._workshop(), self.options.release, self.options
         grid, halo = terrain.grid, _with_halo(terrain.grid)
         with shop.lock:
-            shop.tidy()
+            shop.tidy(
+                [path.parent for plan in (pair.earlier, pair.later) for path in plan.products if _laid(path, shop)]
+            )
             power = backscatter.backscatter_graph(pair.later, site, Path("backscatter.dim"), release, options.quantity)
             stacks = [
                 insar.stack_graph(pair, k, site.dem, Path("stack.dim"), release, esd=options.esd)
@@ -282,6 +304,11 @@ def chain_digest(options: SnapOptions) -> str:
         insar.power_graph(pair, stacks, site, to, release),
     )
     return hashlib.sha256(canonical_json([graph.digest for graph in graphs])).hexdigest()
+
+
+def _laid(path: Path, shop: Workshop) -> bool:
+    """Whether a product was laid in the workshop's folder."""
+    return shop.folder in path.parents
 
 
 def _served(terrain: Terrain) -> Bool:

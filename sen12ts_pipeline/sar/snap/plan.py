@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.lattice import CENTRAL_EASTING_M, Grid, to_geographic
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected
-from sen12ts_pipeline.sar.native.measurement import Part, read_part
+from sen12ts_pipeline.sar.native import measurement
 from sen12ts_pipeline.sar.native.scene import OpenPass
 from sen12ts_pipeline.sar.snap.operators import Release
 from sen12ts_pipeline.sentinel1.product import SliceFiles
@@ -24,6 +24,9 @@ BLOCK_M = 20_480.0
 """Edge of the blocks in which tiles are made together: eight tiles."""
 MARGIN_M = 4_000.0
 """Ground beside a block that may throw shadow on it, lie over it, or reach it by the kernel."""
+
+Part = Callable[[SliceFiles, Mapping[str, range]], Path]
+"""Lays a product of some bursts of a slice on this machine: indices from 0 by subswath; the SAFE folder."""
 
 _MANIFEST = "manifest.safe"
 _IN_ZIP = re.compile(r"/vsizip/\{(.+)\}/[^{}]*")
@@ -112,8 +115,12 @@ class Region:
         return f"POLYGON (({points}))"
 
 
-def plan_pass(one: Pass, opened: OpenPass, bursts: Iterable[BurstId], polarisations: Sequence[str]) -> PassPlan:
+def plan_pass(
+    one: Pass, opened: OpenPass, bursts: Iterable[BurstId], polarisations: Sequence[str], part: Part | None = None
+) -> PassPlan:
     """Slices and bursts that serve some tiles.
+
+    Of slices that are not all on this machine parts are laid here, and bursts are counted in these.
 
     Parameters
     ----------
@@ -125,6 +132,8 @@ def plan_pass(one: Pass, opened: OpenPass, bursts: Iterable[BurstId], polarisati
         Bursts that serve the tiles.
     polarisations : sequence of str
         What will be read.
+    part : callable, optional
+        Lays parts of slices here.
 
     Raises
     ------
@@ -132,15 +141,25 @@ def plan_pass(one: Pass, opened: OpenPass, bursts: Iterable[BurstId], polarisati
         When the pass lacks a burst, or one between them; when the slices that hold them cannot be put together; when a
         slice lacks a polarisation, for which gpt would take another.
     ConfigurationError
-        When a product is not on this machine.
+        When a product is not on this machine, and parts of it cannot be laid here.
     """
     wanted = {name: _span(opened, found) for name, found in _by_subswath(bursts)}
     slices = _slices(opened)
     chosen = _fewest(slices, wanted)
     _check_together(chosen, polarisations)
     swaths = tuple(_swath(name, ids, chosen, opened) for name, ids in wanted.items())
-    part = any(not {"IW1", "IW2"} <= set(files.subswaths("VV")) for files in chosen)
-    return PassPlan(tuple(_place(files) for files in chosen), _orbit(one), swaths, part)
+    places = [_place(files) for files in chosen]
+    here = tuple(place for place in places if place is not None)
+    if len(here) == len(places):
+        lacking = any(not {"IW1", "IW2"} <= _imaged(files) for files in chosen)
+        return PassPlan(here, _orbit(one), swaths, lacking)
+    if part is None:
+        rule = "SNAP reads products of this machine only; fetch them, or use the native engine"
+        product = next(files for files, place in zip(chosen, places, strict=True) if place is None).slice.product
+        raise ConfigurationError("engine snap", "catalogue", rule, product)
+    runs, swaths = _parts(chosen, swaths)
+    laid = (part(files, of_slice) / _MANIFEST for files, of_slice in zip(chosen, runs, strict=True))
+    return PassPlan(tuple(laid), _orbit(one), swaths, not {"IW1", "IW2"} <= wanted.keys())
 
 
 def check_platform(one: Pass, release: Release) -> None:
@@ -159,10 +178,11 @@ def check_readable(opened: OpenPass, bursts: Iterable[BurstId], polarisations: S
     """
     for placed in map(opened.require, bursts):
         swath = placed.swath
+        last = measurement.Part(swath.lines_per_burst - 1, swath.samples - 1, 1, 1)
         for polarisation in polarisations:
             placed.files.calibration(swath.subswath, polarisation)
             placed.files.noise(swath.subswath, polarisation)
-            read_part(placed, polarisation, Part(swath.lines_per_burst - 1, swath.samples - 1, 1, 1))
+            measurement.read_part(placed, polarisation, last)
 
 
 def _by_subswath(bursts: Iterable[BurstId]) -> Iterator[tuple[str, list[BurstId]]]:
@@ -219,15 +239,38 @@ def _swath(name: str, ids: Sequence[BurstId], slices: Sequence[SliceFiles], open
     return SwathPlan(name, first + 1, first + len(ids), first_line)
 
 
-def _place(files: SliceFiles) -> Path:
-    """Folder or zip of a product, as gpt reads it."""
+def _imaged(files: SliceFiles) -> set[str]:
+    """Subswaths of which a product has bursts; a part of a slice may annotate others."""
+    return {name for name in files.subswaths("VV") if files.swath(name, "VV").bursts}
+
+
+def _parts(
+    slices: Sequence[SliceFiles], swaths: Sequence[SwathPlan]
+) -> tuple[list[dict[str, range]], tuple[SwathPlan, ...]]:
+    """Bursts to take of every slice, indices from 0 by subswath, and the plans counted in them.
+
+    Every slice keeps a burst of each subswath, and those in between: slices that are put together must meet.
+    """
+    runs: list[dict[str, range]] = [{} for _ in slices]
+    plans = []
+    for swath in swaths:
+        counts = [len(files.swath(swath.subswath, "VV").bursts) for files in slices]
+        low = min(swath.first - 1, counts[0] - 1)
+        high = max(swath.last, sum(counts) - counts[-1] + 1)
+        before = 0
+        for run, count in zip(runs, counts, strict=True):
+            run[swath.subswath] = range(max(low - before, 0), min(high - before, count))
+            before += count
+        plans.append(replace(swath, first=swath.first - low, last=swath.last - low))
+    return runs, tuple(plans)
+
+
+def _place(files: SliceFiles) -> Path | None:
+    """Folder or zip of a product, as gpt reads it; None if it is not on this machine."""
     path = files.files.gdal_path(_MANIFEST)
     inside = _IN_ZIP.fullmatch(path)
     place = Path(inside[1]) if inside else Path(path)
-    if str(place).startswith("/vsi"):
-        rule = "SNAP reads products of this machine only; fetch them, or use the native engine"
-        raise ConfigurationError("engine snap", "catalogue", rule, str(place))
-    return place
+    return None if str(place).startswith("/vsi") else place
 
 
 def _orbit(one: Pass) -> str:

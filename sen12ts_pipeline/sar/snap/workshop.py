@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,13 +70,21 @@ class Workshop:
             self._used[folder] = None
             return path
 
-    def tidy(self) -> None:
-        """Remove what was longest not used, until the rest is small enough."""
+    def tidy(self, needed: Collection[Path] = ()) -> None:
+        """Remove what was longest not used, until the rest is small enough.
+
+        needed : products of this folder that graphs are about to read. They stay; later ones may replace them.
+        """
         with self.lock:
+            for folder in needed:
+                self._used.pop(folder, None)
+                self._used[folder] = None
             sizes = {folder: _bytes_in(folder) for folder in self._used}
             for folder, size in list(sizes.items()):
                 if sum(sizes.values()) <= self._keep_bytes:
                     return
+                if folder in needed:
+                    continue
                 shutil.rmtree(folder, ignore_errors=True)
                 del sizes[folder], self._used[folder]
                 log.info("product removed", extra={"folder": folder.name, "bytes": size})

@@ -158,10 +158,12 @@ def read_safe(safe):
     date = next(k for k, d in enumerate(scene.place.dates) if f"{d:%Y%m%d}" == day)
     bands, strips = [], []
     for number in sorted(s.design.number for s in scene.world.passes[date].swaths):
-        swath = next(s for s in scene.world.passes[date].swaths if s.design.number == number)
-        strip = Strip(date, number, tuple(range(len(swath.bursts))))
+        strip = Strip(date, number, scene.bursts_of(safe, date, number))
+        there = [pol for pol in ("VH", "VV") if list(safe.glob(f"measurement/*-iw{number}-slc-{pol.lower()}-*.tiff"))]
+        if not there:
+            continue
         strips.append(strip)
-        for pol in ("VH", "VV"):
+        for pol in there:
             bands += complex_pair(f"IW{number}_{pol}", functools.partial(_samples, scene, str(safe), strip, pol))
     return Product(safe.stem, tuple(bands), scene, (str(safe),), tuple(strips))
 

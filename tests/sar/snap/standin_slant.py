@@ -8,7 +8,9 @@ names, as SNAP reads it, not from the truth.
 import copy
 import dataclasses
 import functools
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -119,13 +121,22 @@ class Scene:
         """Seconds after the node near which every pass sees the place."""
         return self.world.centre_s
 
+    def bursts_of(self, safe, date, number):
+        """Bursts of a subswath that a product has, from 0 as in the whole pass; a product may be a part of it."""
+        files = sorted(Path(safe).glob(f"annotation/*-iw{number}-slc-*.xml"))
+        listed = re.findall(r"<burst>\s*<azimuthTime>([^<]*)<", files[0].read_text()) if files else []
+        one = self.world.passes[date]
+        swath = next(s for s in one.swaths if s.design.number == number)
+        known = [one.utc(burst.start_s).replace(tzinfo=None) for burst in swath.bursts]
+        return tuple(known.index(datetime.fromisoformat(text)) for text in listed)
+
     def samples(self, safe, strip, pol):
         """complex64 (bursts, lines, samples)."""
         (file,) = Path(safe).glob(f"measurement/*-iw{strip.swath}-slc-{pol.lower()}-*.tiff")
         with rasterio.open(file) as source:
             whole = source.read(1).astype(np.complex64)
-        lines = self.swath(strip).design.lines
-        return whole.reshape(-1, lines, whole.shape[1])[list(strip.bursts)]
+        lines, there = self.swath(strip).design.lines, self.bursts_of(safe, strip.date, strip.swath)
+        return whole.reshape(-1, lines, whole.shape[1])[[there.index(burst) for burst in strip.bursts]]
 
     def noise(self, strip, pol):
         """Noise power of every sample, float32 (bursts, lines, samples)."""

@@ -1,6 +1,7 @@
 """The SNAP engine as a whole, against the stand-in gpt: what it makes, what it runs, and what it refuses."""
 
 import dataclasses
+import functools
 import gc
 import itertools
 import json
@@ -10,6 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sen12ts_pipeline.acquisition.small_safe import write_small
+from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, EngineFailure, Rejected, Retryable
 from sen12ts_pipeline.ports import NO_ORBIT_FILES, Frame, FrameJob
@@ -261,6 +264,59 @@ class TestOrbits:
         monkeypatch.setattr(workshop, "offer_orbit", restituted)
         with pytest.raises(EngineFailure, match=r"must be applied; applied are .*RESORB"):
             first_frame(engine, terrain, tiny, passes)
+
+
+class Afar:
+    """A product that looks as if it lay on a server."""
+
+    def __init__(self, files):
+        self._files, self.asked = files, set()
+
+    def __getattr__(self, name):
+        return getattr(self._files, name)
+
+    def gdal_path(self, member):
+        return f"/vsicurl/http://127.0.0.1/{member}"
+
+    def extent(self, member, start, length):
+        self.asked.add(member)
+        return self._files.extent(member, start, length)
+
+
+@pytest.fixture(scope="module")
+def low(tiny):
+    return Grid(tiny.grid.epsg, tiny.grid.west, tiny.grid.north - 1920.0, 64, 128, tiny.grid.spacing_m)
+
+
+@pytest.fixture(scope="module")
+def far_world(tiny, tmp_path_factory):
+    """The archive, as if on a server; the stand-in finds the truth of what lies inside its folder."""
+    copied = tiny.copy(tmp_path_factory.mktemp("afar") / "world")
+    products = {name: Afar(copied.source.open(name)) for one in copied.passes for name in one.products}
+    return dataclasses.replace(copied, source=SimpleNamespace(open=products.__getitem__, products=products))
+
+
+class TestProductsAfar:
+    """Grids on the second burst of the slices alone."""
+
+    def test_serve_by_parts_that_are_laid_in_scratch(self, make, far_world, tiny, engine, low):
+        lay = functools.partial(write_small, context=False)
+        far = dataclasses.replace(make(far_world), scratch=far_world.folder / "scratch", lay=lay)
+        ours = first_frame(far, far.terrain(low, far_world.passes[0]), far_world)
+        theirs = first_frame(engine, engine.terrain(low, tiny.passes[0]), tiny)
+        for layer in ("vv", "vh", "coherence", "phase"):
+            np.testing.assert_array_equal(getattr(ours, layer), getattr(theirs, layer))
+        laid = sorted(far.scratch.glob("snap-*/bursts/*.SAFE"))
+        assert [safe.name[:16] for safe in laid] == ["S1A_IW_SLC__1SDV", "S1A_IW_SLC__1SSV"]
+        for safe in laid:
+            assert {file.name[4:7] for file in safe.glob("annotation/*.xml")} == {"iw1"}
+        asked = set().union(*(product.asked for product in far_world.source.products.values()))
+        assert {name.split("-")[1] for name in asked} == {"iw1"}
+
+    def test_cannot_serve_where_nothing_can_be_laid(self, make, far_world, low):
+        far = make(far_world)
+        with pytest.raises(ConfigurationError, match="SNAP reads products of this machine only"):
+            first_frame(far, far.terrain(low, far_world.passes[0]), far_world)
 
 
 def test_a_chain_gives_a_frame_for_each_of_its_pairs(engine, terrain, tiny):

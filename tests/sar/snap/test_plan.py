@@ -46,8 +46,18 @@ class Scene:
         self.one = Pass(tuple(slices))
         self.opened = open_pass(Pass(tuple(dataclasses.replace(s, orbit="") for s in slices)), Shelf(*products))
 
-    def plan(self, *bursts, polarisations=("VV",)):
-        return plan_pass(self.one, self.opened, bursts, polarisations)
+    def plan(self, *bursts, polarisations=("VV",), part=None):
+        return plan_pass(self.one, self.opened, bursts, polarisations, part)
+
+    def plan_with_parts(self, *bursts):
+        """The plan, and what was laid here: bursts by subswath, counted from 0, in order of the slices."""
+        laid = []
+
+        def part(files, runs):
+            laid.append({name: (run.start, run.stop) for name, run in runs.items()})
+            return Path(f"/laid/{files.slice.product}.SAFE")
+
+        return self.plan(*bursts, part=part), laid
 
 
 def part_of(name, keep):
@@ -157,6 +167,13 @@ class TestSubswaths:
         del files._annotations["IW1", "VV"]
         assert lacking.plan(ids["IW2"][0]).part
 
+    def test_that_are_annotated_without_bursts_are_lacking(self, ids):
+        empty = Scene(WHOLE)
+        (files,) = {placed.files for placed in empty.opened.bursts.values()}
+        swath = files.swath("IW1", "VV")
+        files._parsed[swath.member] = dataclasses.replace(swath, bursts=())
+        assert empty.plan(ids["IW2"][0]).part
+
 
 class TestPlatform:
     def test_d_is_known_from_14_on(self, whole):
@@ -183,6 +200,57 @@ class TestPlaces:
     def test_on_a_server_are_refused(self, ids, place):
         with pytest.raises(ConfigurationError, match="SNAP reads products of this machine only"):
             Scene(WHOLE, places=[place]).plan(ids["IW2"][0])
+
+
+SERVER = "/vsicurl/https://host/X.SAFE"
+
+
+class TestPartsOfSlicesAfar:
+    """Of what is not on this machine the needed bursts are laid here, and counted in what was laid."""
+
+    def test_are_the_bursts_between_the_first_and_the_last(self, ids):
+        plan, laid = Scene(WHOLE, places=[SERVER]).plan_with_parts(ids["IW2"][2], ids["IW2"][4], ids["IW1"][3])
+        assert laid == [{"IW1": (3, 4), "IW2": (2, 5)}]
+        assert numbers(plan) == [("IW1", 1, 1), ("IW2", 1, 3)]
+        assert plan.products == (Path(f"/laid/{PRODUCT[:-4]}0000.SAFE/manifest.safe"),)
+
+    def test_begin_when_the_slice_s_bursts_do(self, whole, ids):
+        plan, _ = Scene(WHOLE, places=[SERVER]).plan_with_parts(*ids["IW2"][2:5])
+        assert plan.swaths[0].first_line == whole.plan(*ids["IW2"][2:5]).swaths[0].first_line
+
+    def test_lack_subswaths_and_split_is_told_so(self, ids):
+        far = Scene(WHOLE, places=[SERVER])
+        assert far.plan_with_parts(ids["IW2"][2])[0].part
+        assert not far.plan_with_parts(ids["IW1"][2], ids["IW2"][2])[0].part
+
+    def test_meet_where_two_slices_meet(self, ids):
+        far = Scene(slice(0, 5), slice(5, 9), places=[SERVER, SERVER])
+        plan, laid = far.plan_with_parts(*ids["IW2"][3:7])
+        assert laid == [{"IW2": (3, 5)}, {"IW2": (0, 2)}]
+        assert numbers(plan) == [("IW2", 1, 4)]
+
+    @pytest.mark.parametrize(
+        ("burst", "laid", "number"),
+        [(1, [(1, 5), (0, 1)], ("IW1", 1, 1)), (7, [(4, 5), (0, 3)], ("IW1", 4, 4))],
+        ids=["of the first", "of the second"],
+    )
+    def test_keep_a_burst_of_each_subswath_in_every_slice(self, ids, burst, laid, number):
+        # SNAP puts slices together subswath by subswath: each must be there, and up to where the other begins.
+        far = Scene(slice(0, 5), slice(5, 9), places=[SERVER, SERVER])
+        plan, found = far.plan_with_parts(*ids["IW2"][4:6], ids["IW1"][burst])
+        assert [run["IW1"] for run in found] == laid
+        assert numbers(plan) == [number, ("IW2", 1, 2)]
+
+    def test_are_laid_of_all_slices_when_one_of_them_is_afar(self, ids):
+        mixed = Scene(slice(0, 5), slice(5, 9), places=["/here/X.SAFE", SERVER])
+        plan, laid = mixed.plan_with_parts(*ids["IW2"][3:7])
+        assert len(laid) == 2
+        assert all(path.parts[1] == "laid" for path in plan.products)
+
+    def test_are_not_laid_of_slices_that_are_here(self, whole, ids):
+        plan, laid = whole.plan_with_parts(ids["IW2"][2])
+        assert laid == []
+        assert plan == whole.plan(ids["IW2"][2])
 
 
 class TestOrbit:

@@ -55,6 +55,18 @@ class TestProducts:
         shop.made(graph("b"))
         assert [name for name, _ in RUNS] == ["a", "b", "c", "b"]
 
+    def test_that_are_about_to_be_read_stay(self, shop):
+        laid = shop.folder / "bursts" / "X.SAFE"
+        laid.mkdir(parents=True)
+        (laid / "m.tiff").write_bytes(bytes(5000))
+        made = shop.made(graph("a"))
+        shop.tidy([laid])
+        assert laid.exists()
+        assert not made.exists()
+        shop.made(graph("b"))
+        shop.tidy()
+        assert not laid.exists()
+
     def test_within_the_limit_stay(self, shop):
         made = [shop.made(graph(name)) for name in "ab"]
         shop.tidy()
