@@ -60,8 +60,12 @@ class ProductFiles(Protocol):
         """Whole content of a small file; BadProduct if it is missing or unreadable."""
         ...
 
-    def gdal_path(self, member: str) -> str:
-        """Path under which GDAL opens the file, or asks a server for it; BadProduct if it is missing."""
+    def held(self, member: str) -> AbstractContextManager[str]:
+        """Path under which GDAL opens the whole file, while the context lasts.
+
+        It is the file itself, its place in a zip of this machine, or a file to which all of it was fetched and that
+        stays meanwhile. BadProduct if the member is missing or wrong, Retryable if a server does not give it now.
+        """
         ...
 
     def extent(self, member: str, start: int, length: int) -> tuple[Path, int]:

@@ -61,6 +61,11 @@ class WebServer:
         path.write_bytes(body)
         return f"{self.url}/{urllib.parse.quote(name)}"
 
+    def note(self, handler, start, length):
+        """Remember what is answered."""
+        path = urllib.parse.unquote(handler.path.lstrip("/"))
+        self.asked.append(Asked(path, start, length, handler.headers["Authorization"]))
+
     def fetched(self, name):
         """Bytes (start, stop) of a file that were answered, without the questions for its version."""
         return sorted((a.start, a.start + a.length) for a in self.asked if a.path.endswith(name) and a.length > 1)
@@ -109,8 +114,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         # Before the body: who has that may look at once.
-        path = urllib.parse.unquote(self.path.lstrip("/"))
-        self.web.asked.append(Asked(path, first, last - first + 1, self.headers["Authorization"]))
+        self.web.note(self, first, last - first + 1)
         with self.file.open("rb") as file:
             file.seek(first)
             self.wfile.write(file.read(last - first + 1 - cut))

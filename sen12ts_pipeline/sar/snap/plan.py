@@ -221,12 +221,12 @@ def _swath(name: str, ids: Sequence[BurstId], slices: Sequence[SliceFiles], open
 
 def _place(files: SliceFiles) -> Path:
     """Folder or zip of a product, as gpt reads it."""
-    path = files.files.gdal_path(_MANIFEST)
-    inside = _IN_ZIP.fullmatch(path)
-    place = Path(inside[1]) if inside else Path(path)
-    if str(place).startswith("/vsi"):
-        rule = "SNAP reads products of this machine only; fetch them, or use the native engine"
-        raise ConfigurationError("engine snap", "catalogue", rule, str(place))
+    with files.files.held(_MANIFEST) as path:
+        inside = _IN_ZIP.fullmatch(path)
+        place = Path(inside[1]) if inside else Path(path)
+    if not inside and place.name != _MANIFEST:  # a file of the spool: the product itself is elsewhere
+        rule = "SNAP reads products of this machine only; fetch them whole, or use the native engine"
+        raise ConfigurationError("engine snap", "catalogue", rule, files.files.product)
     return place
 
 
