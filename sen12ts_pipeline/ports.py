@@ -86,6 +86,59 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an archive keeps a product. What is empty is not there.
+
+    Attributes
+    ----------
+    product : str
+        Name without ``.SAFE``.
+    archive : str
+        Name of the archive.
+    url : str
+        Address of its SAFE folder or zip, of which parts can be had.
+    zip_url, zip_bytes, zip_md5 : str, int, str
+        Address of all of it as one zip, about how large that is, and its checksum.
+    item, hrefs : str, mapping
+        For copies as single images: the STAC item, JSON, and addresses of the images by names such as ``B02.tif``.
+    """
+
+    product: str
+    archive: str
+    url: str = ""
+    zip_url: str = ""
+    zip_bytes: int = 0
+    zip_md5: str = ""
+    item: str = ""
+    hrefs: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+class Places(Protocol):
+    """Tells where an archive keeps products."""
+
+    @property
+    def archive(self) -> str:
+        """Name of the archive."""
+        ...
+
+    def serves(self, product: str) -> bool:
+        """Whether the archive has products of this kind at all."""
+        ...
+
+    def place(self, product: str, *, anew: bool = False) -> Place:
+        """The place of a product; `anew` forgets what was known.
+
+        Raises
+        ------
+        BadProduct
+            When the archive does not have it, or not as something that can be read.
+        Retryable
+            When the archive does not answer.
+        """
+        ...
+
+
 class Turn(Protocol):
     """One request to a provider, from its first byte to the last of its answer."""
 
@@ -461,6 +514,8 @@ __all__ = [
     "Ledger",
     "ObjectKey",
     "ObjectStore",
+    "Place",
+    "Places",
     "ProductFiles",
     "Put",
     "SarEngine",

@@ -7,9 +7,9 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from sen12ts_pipeline.acquisition.names import safe_parts
 from sen12ts_pipeline.errors import BadProduct, Retryable
@@ -153,13 +153,31 @@ def _amount(size: int) -> str:
 
 def _digest(file: BinaryIO, algorithm: str) -> str:
     file.seek(0)
-    chunks = iter(functools.partial(file.read, CHUNK_BYTES), b"")
     if algorithm == "crc32":
-        return f"{functools.reduce(lambda sum_, chunk: zlib.crc32(chunk, sum_), chunks, 0):08x}"
+        return f"{functools.reduce(lambda sum_, chunk: zlib.crc32(chunk, sum_), _chunks(file), 0):08x}"
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    for chunk in chunks:
+    for chunk in _chunks(file):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def stream_fault(stream: IO[bytes], expected: Expected) -> str:
+    """What is wrong with what a stream gives, which is read to its end; empty if nothing is."""
+    digest = hashlib.new(expected.algorithm or "md5", usedforsecurity=False)
+    size = 0
+    for chunk in _chunks(stream):
+        size += len(chunk)
+        if expected.algorithm:
+            digest.update(chunk)
+    if expected.size is not None and size != expected.size:
+        return f"{size} bytes, where {expected.by} says {expected.size}"
+    if expected.algorithm and digest.hexdigest() != expected.digest:
+        return f"another checksum than {expected.by} says"
+    return ""
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    return iter(functools.partial(stream.read, CHUNK_BYTES), b"")
 
 
 def unsound(product: str, member: str, place: str, faults: list[Fault]) -> Exception:

@@ -36,10 +36,14 @@ class RemoteFolder:
         Gives the files by their paths inside the product; called once, when they are first needed.
     spool : Spool
         Where what is fetched is kept.
+    published : mapping, optional
+        What is published of its files; by default what its manifest says.
     """
 
-    def __init__(self, product: str, listing: Listing, spool: Spool) -> None:
-        self._product, self._listing, self._spool = product, listing, spool
+    def __init__(
+        self, product: str, listing: Listing, spool: Spool, published: Mapping[str, Expected] | None = None
+    ) -> None:
+        self._product, self._listing, self._spool, self._told = product, listing, spool, published
 
     def __repr__(self) -> str:
         return f"RemoteFolder({self._product!r})"
@@ -68,12 +72,15 @@ class RemoteFolder:
         return self._file(member).extent(start, length)
 
     def _whole(self, member: str) -> WholeFile:
+        file = self._file(member)
         expected = NOTHING_KNOWN if member == MANIFEST else self._published.get(member, NOTHING_KNOWN)
-        return self._file(member).whole(self._product, member, expected)
+        return file.whole(self._product, member, expected)
 
     @functools.cached_property
     def _published(self) -> Mapping[str, Expected]:
-        """What the manifest says of the files; nothing where there is none."""
+        """What is published of the files; nothing where there is no manifest."""
+        if self._told is not None:
+            return self._told
         if MANIFEST not in self._files:
             return {}
         return in_manifest(self._whole(MANIFEST).read(), self._product, MANIFEST)
@@ -90,10 +97,10 @@ class RemoteFolder:
         return {"/".join(p): SpooledFile(f, self._spool) for p, f in found.items() if not any(map(is_litter, p))}
 
 
-def open_remote(url: str, spool: Spool, provider: Provider = ANYBODY) -> ProductFiles:
+def open_remote(url: str, spool: Spool, provider: Provider = ANYBODY, product: str = "") -> ProductFiles:
     """Files of the product at an ``http://``, ``https://`` or ``s3://`` URL: a zip if it ends so, else a SAFE folder.
 
-    Nothing is fetched yet.
+    Nothing is fetched yet. The product's name is that at the end of the address, unless it is given.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def open_remote(url: str, spool: Spool, provider: Provider = ANYBODY) -> Product
     if "@" in parts.netloc:
         rule = f"must not hold a user or password; a bearer token may be set as {TOKEN_VARIABLE}"
         raise ConfigurationError("product", "address", rule, parts.netloc.rpartition("@")[2])
-    product = product_name(PurePosixPath(unquote(parts.path)))
+    product = product or product_name(PurePosixPath(unquote(parts.path)))
     if parts.path.lower().endswith(".zip"):
         return ZipProduct(product, SpooledFile(remote_file(url, product, "", provider), spool), spool)
     if parts.scheme == "s3":

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import lzma
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
-from sen12ts_pipeline.acquisition.checks import Expected
+from sen12ts_pipeline.acquisition.checks import NOTHING_KNOWN, Expected, in_manifest, stream_fault
 from sen12ts_pipeline.acquisition.files import ByteFile
 from sen12ts_pipeline.acquisition.names import SAFE_ENDING, is_litter, missing, refuse_large, safe_parts
 from sen12ts_pipeline.acquisition.spool import Extent, Spool
@@ -27,6 +28,8 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, lengths of the name and of the extra field: APPNOTE.TXT 6.3.10, 4.3.7."""
 _SIGNATURE = b"PK\3\4"
 _ENCRYPTED = 1
+_MANIFEST = "manifest.safe"
+_NEEDED = re.compile(r"^(?:measurement|annotation)/|/IMG_DATA/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +181,45 @@ class ZipProduct:
                 infos, directory = container.infolist(), container.start_dir
         except _DAMAGE as error:
             raise BadProduct(self.product, "", f"must be a zip: {error}") from error
-        return _Contents(identity, self._members(infos), (*(info.header_offset for info in infos), directory))
+        return _Contents(
+            identity, members_of(self.product, infos), (*(info.header_offset for info in infos), directory)
+        )
 
-    def _members(self, infos: list[zipfile.ZipInfo]) -> Mapping[str, zipfile.ZipInfo]:
-        found: dict[tuple[str, ...], zipfile.ZipInfo] = {}
-        for info in infos:
-            parts = safe_parts(self.product, info.filename)
-            if not info.is_dir() and not any(is_litter(part) for part in parts):
-                found[parts] = info
-        depth = _root_depth(self.product, found)
-        return {"/".join(parts[depth:]): info for parts, info in found.items() if len(parts) > depth}
+
+def members_of(product: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Entries of a zip by their paths inside the product; BadProduct if one leads out of it, or it holds several."""
+    found: dict[tuple[str, ...], zipfile.ZipInfo] = {}
+    for info in infos:
+        parts = safe_parts(product, info.filename)
+        if not info.is_dir() and not any(is_litter(part) for part in parts):
+            found[parts] = info
+    depth = _root_depth(product, found)
+    return {"/".join(parts[depth:]): info for parts, info in found.items() if len(parts) > depth}
+
+
+def zip_fault(file: BinaryIO, product: str) -> str:
+    """What is wrong with the zip of a whole product, every byte of which is looked at; empty if nothing is.
+
+    Each member must unpack to the checksum that the zip tells, and to the size and checksum that ``manifest.safe``
+    tells; images and their annotation that the manifest names must be there.
+    """
+    try:
+        with zipfile.ZipFile(file) as container:
+            members = members_of(product, container.infolist())
+            if _MANIFEST not in members:
+                return f"a zip without {_MANIFEST}"
+            published = in_manifest(container.read(members[_MANIFEST]), product, _MANIFEST)
+            lacking = sorted(m for m in published.keys() - members.keys() if _NEEDED.search(m))
+            if lacking:
+                return f"a zip that lacks {lacking[0]}"
+            for member, info in sorted(members.items()):
+                with container.open(info) as stream:
+                    found = stream_fault(stream, published.get(member, NOTHING_KNOWN))
+                if found:
+                    return f"a zip whose {member} has {found}"
+    except (BadProduct, *_DAMAGE) as error:
+        return f"a zip that cannot be read: {error}"
+    return ""
 
 
 def _plain(info: zipfile.ZipInfo) -> bool:
