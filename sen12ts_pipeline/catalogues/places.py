@@ -24,7 +24,7 @@ from sen12ts_pipeline.catalogues.asf import attributes
 from sen12ts_pipeline.catalogues.cogs import cog_images
 from sen12ts_pipeline.catalogues.entries import granule_of
 from sen12ts_pipeline.catalogues.names import GranuleName, SliceName
-from sen12ts_pipeline.catalogues.registry import Addresses
+from sen12ts_pipeline.catalogues.registry import DOWNLOADS, Addresses
 from sen12ts_pipeline.catalogues.retry import patiently
 from sen12ts_pipeline.catalogues.stac import StacArchive
 from sen12ts_pipeline.catalogues.web import JsonService
@@ -34,8 +34,6 @@ from sen12ts_pipeline.ports import Place
 
 DOWNLOAD_URL = "https://download.dataspace.copernicus.eu/odata/v1"
 """Whole products of the Copernicus Data Space; the catalogue's host would redirect there, and lose the token."""
-DOWNLOADS = "cdse_download"
-"""Key under which another address of it may be set."""
 EARTH_SEARCH_COLLECTIONS = ("sentinel-2-l2a", "sentinel-2-c1-l2a")
 SENSED_WITHIN = timedelta(hours=1)
 """How long after its datatake's start a granule may be sensed."""

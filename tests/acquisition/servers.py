@@ -33,11 +33,14 @@ class WebServer:
         What was answered.
     faults : deque
         For each of the next questions a status, or a function that answers in its own way; None for a good answer.
+    ranges : bool
+        Whether a question for a range is answered with that range, else with the whole file.
     """
 
     folder: Path
     asked: list = field(default_factory=list)
     faults: deque = field(default_factory=deque)
+    ranges: bool = True
 
     def __enter__(self):
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Of", (_Handler,), {"web": self}))
@@ -97,8 +100,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except FileNotFoundError:
             self.send_error(404)
             return
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "")
-        first, last, status = (int(asked[1]), int(asked[2]), status) if asked else (0, size - 1, 200)
+        asked = self.web.ranges and re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+        first, last, status = (int(asked[1]), int(asked[2] or size - 1), status) if asked else (0, size - 1, 200)
         if first >= size:
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{size}")
