@@ -145,6 +145,7 @@ class TestSlicesThatAddNothing:
 
 def test_a_pass_that_lacks_a_burst_is_told_and_no_series_of_its_tiles_has_it(tmp_path, tall):
     services = worlds.services_of(tall, tmp_path / "whole")
+    engine = services.engine
     whole = match.plan_of(Partition.parse(worlds.run(services, until="match")), services)
     third, (gone, *_) = whole.passes[2].flight, (t.burst for tile in whole.tiles for t in tile.tracks)
 
@@ -152,10 +153,10 @@ def test_a_pass_that_lacks_a_burst_is_told_and_no_series_of_its_tiles_has_it(tmp
         """The engine over an archive in which part of a pass was not found."""
 
         def __getattr__(self, name):
-            return getattr(services.engine, name)
+            return getattr(engine, name)
 
         def bursts(self, one):
-            return services.engine.bursts(one) - ({gone} if one == third else set())
+            return engine.bursts(one) - ({gone} if one == third else set())
 
     services = worlds.services_of(tall, tmp_path / "lacking", changes={"engine": Lacking()})
     partition = Partition.parse(worlds.run(services, until="match"))
