@@ -127,17 +127,17 @@ def fault(file: BinaryIO, name: str, expected: Expected) -> Fault | None:
     head = os.pread(file.fileno(), HEAD_BYTES, 0)
     kind, beginnings = _BEGINNINGS.get(name.rpartition(".")[2].lower(), ("", ()))
     error_page = bool(_ERROR_PAGE.match(head)) and not (kind == "JSON" and _without_mark(head).startswith(b"{"))
-    shown = f"{_amount(size)} that begin with {head[:SHOWN_CHARACTERS].decode('latin-1')!r}"
+    shown = f"an answer of {_amount(size)} that begins with {head[:SHOWN_CHARACTERS].decode('latin-1')!r}"
     if expected.size is not None and size != expected.size:
-        return Fault(f"an answer of {shown} instead of {expected.size} bytes", error_page)
+        return Fault(f"{shown} instead of {expected.size} bytes", error_page)
     if size and (error_page or (beginnings and not _without_mark(head).startswith(beginnings))):
-        return Fault(f"an answer of {shown}, which is not {kind or 'the file'}", error_page)
+        return Fault(f"{shown}, which is not {kind or 'the file'}", error_page)
     if expected.algorithm:
         found = _digest(file, expected.algorithm)
         if found != expected.digest:
-            name = expected.algorithm.upper().replace("_", "-")
-            text = f"{shown} and have {name} {found}, where {expected.by or 'the archive'} says {expected.digest}"
-            return Fault(text, error_page)
+            kind = expected.algorithm.upper().replace("_", "-")
+            said = f"where {expected.by or 'the archive'} says {expected.digest}"
+            return Fault(f"{shown} and has {kind} {found}, {said}", error_page)
     return None
 
 

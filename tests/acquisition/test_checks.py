@@ -56,7 +56,7 @@ def test_a_page_of_the_server_is_no_file(file, name):
     with file(page) as held:
         found = fault(held, name, Expected())
     assert found.of_server
-    assert "an answer of 1 kB that begin with '<html><head><title>502" in found.found
+    assert "an answer of 1 kB that begins with '<html><head><title>502" in found.found
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_sizes_and_checksums_are_compared(file):
             found = fault(held, IMAGE, Expected(len(body), algorithm, function(b"other").hexdigest(), "manifest.safe"))
         assert f"{algorithm.upper().replace('_', '-')} {function(body).hexdigest()}, where manifest.safe" in found.found
     with file(body) as held:
-        assert "an answer of 11 bytes that begin with '<a>text</a>' instead of 12 bytes" in str(
+        assert "an answer of 11 bytes that begins with '<a>text</a>' instead of 12 bytes" in str(
             fault(held, IMAGE, Expected(12))
         )
 
@@ -147,7 +147,7 @@ class TestAWrongFile:
     def test_that_is_a_message_may_be_right_later(self, web, product):
         page = b"<html>busy</html>"
         web.put(f"{NAME}.SAFE/annotation/calibration/c.xml", page)
-        with pytest.raises(Retryable, match="an answer of 17 bytes that begin with '<html>busy</html>'"):
+        with pytest.raises(Retryable, match="an answer of 17 bytes that begins with '<html>busy</html>'"):
             held(product)("annotation/calibration/c.xml")
 
 

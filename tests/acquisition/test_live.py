@@ -219,7 +219,7 @@ class TestAWrongProduct:
     def test_that_is_a_message_may_be_right_later(self, web, fetching):
         at = zip_at(web)
         web.put(f"a/{NAME}.zip", b"<!DOCTYPE html><title>Log in</title>")
-        with pytest.raises(Retryable, match="gave an answer of 36 bytes that begin with '<!DOCTYPE html>"):
+        with pytest.raises(Retryable, match="gave an answer of 36 bytes that begins with '<!DOCTYPE html>"):
             fetching(at, whole=True).open(NAME).members()
 
     def test_by_the_checksum_of_the_archive_is_bad(self, web, fetching):
