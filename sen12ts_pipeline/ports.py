@@ -60,8 +60,12 @@ class ProductFiles(Protocol):
         """Whole content of a small file; BadProduct if it is missing or unreadable."""
         ...
 
-    def gdal_path(self, member: str) -> str:
-        """Path under which GDAL opens the file, or asks a server for it; BadProduct if it is missing."""
+    def held(self, member: str) -> AbstractContextManager[str]:
+        """Path under which GDAL opens the whole file, while the context lasts.
+
+        It is the file itself, its place in a zip of this machine, or a file to which all of it was fetched and that
+        stays meanwhile. BadProduct if the member is missing or wrong, Retryable if a server does not give it now.
+        """
         ...
 
     def extent(self, member: str, start: int, length: int) -> tuple[Path, int]:
@@ -79,6 +83,59 @@ class Source(Protocol):
 
     def open(self, product: str) -> ProductFiles:
         """Files of a product; BadProduct if it is not there any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an archive keeps a product. What is empty is not there.
+
+    Attributes
+    ----------
+    product : str
+        Name without ``.SAFE``.
+    archive : str
+        Name of the archive.
+    url : str
+        Address of its SAFE folder or zip, of which parts can be had.
+    zip_url, zip_bytes, zip_md5 : str, int, str
+        Address of all of it as one zip, about how large that is, and its checksum.
+    item, hrefs : str, mapping
+        For copies as single images: the STAC item, JSON, and addresses of the images by names such as ``B02.tif``.
+    """
+
+    product: str
+    archive: str
+    url: str = ""
+    zip_url: str = ""
+    zip_bytes: int = 0
+    zip_md5: str = ""
+    item: str = ""
+    hrefs: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+class Places(Protocol):
+    """Tells where an archive keeps products."""
+
+    @property
+    def archive(self) -> str:
+        """Name of the archive."""
+        ...
+
+    def serves(self, product: str) -> bool:
+        """Whether the archive has products of this kind at all."""
+        ...
+
+    def place(self, product: str, *, anew: bool = False) -> Place:
+        """The place of a product; `anew` forgets what was known.
+
+        Raises
+        ------
+        BadProduct
+            When the archive does not have it, or not as something that can be read.
+        Retryable
+            When the archive does not answer.
+        """
         ...
 
 
@@ -457,6 +514,8 @@ __all__ = [
     "Ledger",
     "ObjectKey",
     "ObjectStore",
+    "Place",
+    "Places",
     "ProductFiles",
     "Put",
     "SarEngine",

@@ -14,12 +14,14 @@ from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.acquisition.asf_bursts import AsfBursts
 from sen12ts_pipeline.acquisition.asf_server import ADDRESS, DOORSTEP, BurstServer
 from sen12ts_pipeline.acquisition.counted import Counted
+from sen12ts_pipeline.acquisition.live import ChainSource, LiveSource
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import Location, is_url, open_product
+from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.acquisition.small_safe import bursts_over, write_small
-from sen12ts_pipeline.acquisition.spool import Spool
-from sen12ts_pipeline.catalogues import registry
+from sen12ts_pipeline.acquisition.spool import BYTES_PER_GB, Spool
+from sen12ts_pipeline.catalogues import places, registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
@@ -75,9 +77,8 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     """Services of settings that are already read; users of live archives are named in the environment."""
     keep_freed_memory()
     source = f"area {aoi.name}"
-    root = _needed(source, "catalogue.root", aoi.catalogue.root)
-    archive = ArchiveSource(root)
-    found = _catalogue(aoi.catalogue, archive, environ)
+    products = _products(settings, aoi, environ)
+    found = _catalogue(aoi.catalogue, products, environ)
     orbits = OrbitFolder(aoi.catalogue.orbits) if aoi.catalogue.orbits else NO_ORBIT_FILES
     dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
     dem.check()
@@ -85,7 +86,7 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     store = store_of(settings)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
-    native = NativeEngine(archive, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
+    native = NativeEngine(products, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
     return Services(
         aoi=aoi.name,
         area=read_boundary(aoi),
@@ -96,10 +97,10 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         workers=settings.workers,
         label_name=aoi.labels.name,
         label_year=aoi.labels.year,
-        origin=str(root),
+        origin=str(aoi.catalogue.root or aoi.catalogue.kind),
         searched="catalogue.root" if aoi.catalogue.kind == "archive" else "catalogue.kind",
         catalogue=WithOrbits(found, orbits),
-        source=archive,
+        source=products,
         engine=_snap(settings, native) if settings.engine == "snap" else native,
         masker=SclMasker(),
         labels=labels,
@@ -108,14 +109,30 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
         broken=lambda: dict(found.broken),
         notes=lambda: list(getattr(found, "notes", ())),
+        fetched=lambda: list(getattr(products, "notes", ())),
     )
 
 
+def _products(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str]) -> ArchiveSource | ChainSource:
+    """Where products are read from: a folder, where one is set, else the archives that are searched."""
+    chosen, how = aoi.catalogue, settings.acquisition
+    spool = Spool.from_environment({**os.environ, **environ}, folder=how.cache, size_gb=how.cache_gb)
+    if chosen.root is not None or chosen.kind == "archive":
+        return ArchiveSource(_needed(f"area {aoi.name}", "catalogue.root", chosen.root), spool)
+    downloads = Spool(spool.folder / "products", round(how.products_gb * BYTES_PER_GB))
+    searched = chosen.chain if chosen.kind == "chain" else (chosen.kind,)
+    at, sources = registry.Addresses(chosen.urls, environ), []
+    for archive in dict.fromkeys(places.provider_of(name) for name in how.providers or searched):
+        known = places.connect(archive, at, spool.folder / "places")
+        sources.append(LiveSource(known, Provider(archive), spool, downloads, whole=how.mode == "product"))
+    return ChainSource(sources)
+
+
 def _catalogue(
-    chosen: CatalogueSettings, archive: ArchiveSource, environ: Mapping[str, str]
+    chosen: CatalogueSettings, products: ArchiveSource | ChainSource, environ: Mapping[str, str]
 ) -> ArchiveCatalogue | Link:
-    if chosen.kind == "archive":
-        return ArchiveCatalogue(archive)
+    if isinstance(products, ArchiveSource) and chosen.kind == "archive":
+        return ArchiveCatalogue(products)
     return registry.connect(chosen.kind, chain=chosen.chain, at=registry.Addresses(chosen.urls, environ))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from sen12ts_pipeline import ports, wiring
 from sen12ts_pipeline.acquisition.products import open_product
+from sen12ts_pipeline.acquisition.spool import Spool
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.settings.load import write_aoi
 from sen12ts_pipeline.settings.model import CatalogueSettings, Settings
@@ -103,12 +104,13 @@ def test_the_ledger_is_the_store_s_own_or_the_one_that_is_set(environ, tmp_path,
 
 
 class TestLiveArchives:
-    """An area may be searched in a live archive; its products are read from the folder all the same."""
+    """An area may be searched in a live archive; its products are read from the folder, where one is set."""
 
-    def services(self, tiny, tmp_path, **catalogue):
+    def services(self, tiny, tmp_path, acquisition=None, **catalogue):
         area = worlds.area_of(tiny)
         kept = area.catalogue.model_dump() | catalogue
-        return worlds.services_of(tiny, tmp_path, area=area.model_copy(update={"catalogue": CatalogueSettings(**kept)}))
+        area = area.model_copy(update={"catalogue": CatalogueSettings(**kept)})
+        return worlds.services_of(tiny, tmp_path, area=area, acquisition=acquisition or {})
 
     def test_are_connected_by_name(self, tiny, tmp_path):
         services = self.services(tiny, tmp_path, kind="chain", chain=("cdse", "asf"))
@@ -116,6 +118,29 @@ class TestLiveArchives:
         assert services.searched == "catalogue.kind"
         assert services.notes() == []
         assert type(services.source).__name__ == "ArchiveSource"
+
+    def test_without_a_folder_are_fetched_from(self, tiny, tmp_path, monkeypatch):
+        monkeypatch.delenv("SEN12TS_SPOOL")
+        how = {"mode": "product", "cache": tmp_path / "cache", "cache_gb": 2, "products_gb": 30}
+        services = self.services(tiny, tmp_path, how, kind="chain", chain=("cdse_odata", "asf", "cdse_stac"), root=None)
+        assert services.engine.source is services.source
+        assert [s.places.archive for s in services.source._sources] == ["cdse", "asf"]
+        first = services.source._sources[0]
+        assert (first._spool, first._whole) == (Spool(tmp_path / "cache", 2 * 10**9), True)
+        assert first._downloads == Spool(tmp_path / "cache/products", 30 * 10**9)
+        assert (services.origin, services.fetched()) == ("chain", [])
+        assert not (tmp_path / "cache").exists()
+
+    def test_may_be_others_than_those_that_are_searched(self, tiny, tmp_path):
+        how = {"providers": ["earth_search", "asf"]}
+        services = self.services(tiny, tmp_path, how, kind="cdse", root=None)
+        assert [s.places.archive for s in services.source._sources] == ["earth_search", "asf"]
+
+    @pytest.mark.parametrize(("providers", "kind"), [((), "dhus"), (("nowhere",), "cdse")])
+    def test_from_which_nothing_can_be_fetched_are_named(self, tiny, tmp_path, providers, kind):
+        catalogue = {"kind": kind, "urls": {"dhus": "https://hub.example.org"}, "root": None}
+        with pytest.raises(ConfigurationError, match=r"acquisition\.providers: must name archives"):
+            self.services(tiny, tmp_path, {"providers": providers}, **catalogue)
 
     def test_that_do_not_exist_are_named(self, tiny, tmp_path):
         with pytest.raises(ConfigurationError, match=r"catalogue\.chain.*cdse.*nowhere"):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sen12ts_pipeline.acquisition.names import walk_once
 from sen12ts_pipeline.acquisition.products import open_product, product_name
+from sen12ts_pipeline.acquisition.spool import Spool
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.ports import ProductFiles
 
@@ -29,10 +30,13 @@ class ArchiveSource:
     root : Path
         For example a mirror laid out as ``Sentinel-1/SAR/SLC/2020/05/11/*.SAFE``, or any other tree; symbolic links
         are followed.
+    spool : Spool, optional
+        Where what is packed is unpacked; by default as the environment says.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, spool: Spool | None = None) -> None:
         self.root = Path(root).absolute()
+        self._spool = spool
 
     def products(self) -> tuple[str, ...]:
         """Names of the products, sorted."""
@@ -50,7 +54,7 @@ class ArchiveSource:
         path = self.place(product)
         if not path.exists():
             raise BadProduct(product, "", f"is not there any more: {path}")
-        return open_product(path)
+        return open_product(path, self._spool)
 
     @functools.cached_property
     def _places(self) -> Mapping[str, Path]:

@@ -21,7 +21,8 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 HEAD_ALONE_BYTES = 2**20
 """Questions up to this size that begin before the first line are answered by the header alone."""
+BUNDLE_BYTES = 32 * 2**20
+"""Room that is made for the metadata of a slice, whose size is not known before they are here."""
 
 _MANIFEST = "manifest.safe"
 _POLARISATIONS = {"SV": ("VV",), "SH": ("HH",), "DV": ("VV", "VH"), "DH": ("HH", "HV")}
@@ -132,11 +135,22 @@ class AsfBursts:
             raise missing(self._product, member)
         return self._documents[member]
 
-    def gdal_path(self, member: str) -> str:
-        """A path that shows that the file lies on a server; GDAL could not read it there."""
-        if member not in self._documents and member not in self._measurements:
+    @contextmanager
+    def held(self, member: str) -> Iterator[str]:
+        """A file of the spool with the whole member, for which all bursts of a measurement are fetched; BadProduct."""
+        if member in self._documents:
+            body = self._documents[member]
+            with self._spool.held((self._identity, member), len(body), _writing(body)) as path:
+                yield str(path)
+            return
+        if member not in self._measurements:
             raise missing(self._product, member)
-        return f"/vsicurl/{self._server.address}/{self._product}/{member}"
+        timing = self._timing(member)
+        _, after = around(timing.samples, timing.burst_lines * len(timing.starts), timing.first)
+        size = timing.stop + len(after)
+        fill = functools.partial(self._assemble, member, 0, size)
+        with self._spool.held((self._identity, member, 0, size), size, fill) as path:
+            yield str(path)
 
     def extent(self, member: str, start: int, length: int) -> Extent:
         """A file of the spool with these bytes: of a burst as it was delivered, of the header, or put together.
@@ -164,17 +178,14 @@ class AsfBursts:
             path, at = self._burst(member, index)
             return path, at + within
         fill = functools.partial(self._assemble, member, start, stop)
-        return self._spool.keep((self._identity, member, start, stop), fill), 0
+        return self._spool.keep((self._identity, member, start, stop), stop - start, fill), 0
 
     @property
     def _identity(self) -> str:
         return f"{self._server.address}/{self._product}"
 
     def _kept(self, name: str, body: bytes) -> Path:
-        def write(out: BinaryIO) -> None:
-            out.write(body)
-
-        return self._spool.keep((self._identity, name), write)
+        return self._spool.keep((self._identity, name), len(body), _writing(body))
 
     @functools.cached_property
     def _documents(self) -> Mapping[str, bytes]:
@@ -197,7 +208,7 @@ class AsfBursts:
         def fill(out: BinaryIO) -> None:
             self._server.fetch(url, out, self._check_bundle, product=self._product, member="metadata")
 
-        return self._unpacked(self._spool.keep((url,), fill).read_bytes())
+        return self._unpacked(self._spool.keep((url,), BUNDLE_BYTES, fill).read_bytes())
 
     def _check_bundle(self, _name: str, body: BinaryIO) -> None:
         try:
@@ -260,7 +271,7 @@ class AsfBursts:
             self._server.fetch(url, out, check, product=self._product, member=member)
 
         for _ in range(3):
-            path = self._spool.keep((url,), fill)
+            path = self._spool.keep((url,), self._timing(member).burst_bytes, fill)
             try:
                 with path.open("rb") as body:
                     return path, self._samples_at(member, body)
@@ -313,6 +324,13 @@ class AsfBursts:
 
 
 _SECOND = timedelta(seconds=1)
+
+
+def _writing(body: bytes) -> Callable[[BinaryIO], None]:
+    def write(out: BinaryIO) -> None:
+        out.write(body)
+
+    return write
 
 
 def _document(root: _Element) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from sen12ts_pipeline.acquisition.spool import Extent
 from sen12ts_pipeline.ports import ProductFiles
 
@@ -33,9 +35,9 @@ class Counted:
         self._asked[member, 0] = len(body)
         return body
 
-    def gdal_path(self, member: str) -> str:
+    def held(self, member: str) -> AbstractContextManager[str]:
         """Path under which GDAL opens the file; what it reads is not counted."""
-        return self._files.gdal_path(member)
+        return self._files.held(member)
 
     def extent(self, member: str, start: int, length: int) -> Extent:
         """A local file with these bytes."""

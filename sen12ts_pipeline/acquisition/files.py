@@ -6,14 +6,17 @@ import functools
 import io
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from sen12ts_pipeline.acquisition.checks import NOTHING_KNOWN, Expected
 from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.acquisition.spool import Extent, Spool, read_extent
+from sen12ts_pipeline.acquisition.whole import WholeFile
 
 PIECE_BYTES = 8 * 2**20
 """Most that one request asks for."""
@@ -54,11 +57,6 @@ class RemoteFile(Protocol):
         """Where it lies, in full; never shown."""
         ...
 
-    @property
-    def gdal_path(self) -> str:
-        """Path under which GDAL asks the server itself."""
-        ...
-
     def version(self) -> Version:
         """Size and tag as they are now."""
         ...
@@ -72,8 +70,12 @@ class ByteFile(Protocol):
     """A file whose parts can be had as files of this machine."""
 
     @property
-    def gdal_path(self) -> str:
-        """Path under which GDAL opens it."""
+    def place(self) -> str:
+        """Where it lies, for people: without credentials."""
+        ...
+
+    def held(self) -> AbstractContextManager[Path | None]:
+        """Path of all of it on this machine, while the context lasts; None where just parts of it come here."""
         ...
 
     def identity(self) -> str:
@@ -82,6 +84,10 @@ class ByteFile(Protocol):
 
     def extent(self, start: int, length: int) -> Extent:
         """A local file with these bytes, fewer where the file ends before, and their place in it."""
+        ...
+
+    def copy(self, start: int, length: int, out: BinaryIO) -> None:
+        """Write these bytes to an empty file."""
         ...
 
     def open(self, cuts: Sequence[int] = ()) -> BinaryIO:
@@ -96,9 +102,14 @@ class LocalFile:
         self.path = Path(path).absolute()
 
     @property
-    def gdal_path(self) -> str:
+    def place(self) -> str:
         """The path."""
         return str(self.path)
+
+    @contextmanager
+    def held(self) -> Iterator[Path | None]:
+        """The path."""
+        yield self.path
 
     def identity(self) -> str:
         """Path, size and time of the last change."""
@@ -108,6 +119,14 @@ class LocalFile:
     def extent(self, start: int, length: int) -> Extent:  # noqa: ARG002 - all of it is here
         """The file itself and the place asked for."""
         return self.path, start
+
+    def copy(self, start: int, length: int, out: BinaryIO) -> None:
+        """Write these bytes to an empty file."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            while length > 0 and (body := file.read(min(length, PIECE_BYTES))):
+                out.write(body)
+                length -= len(body)
 
     def open(self, cuts: Sequence[int] = ()) -> BinaryIO:  # noqa: ARG002 - nothing is fetched
         """The file, for reading."""
@@ -124,9 +143,14 @@ class SpooledFile:
         self.remote, self.spool = remote, spool
 
     @property
-    def gdal_path(self) -> str:
-        """Path under which GDAL asks the server itself."""
-        return self.remote.gdal_path
+    def place(self) -> str:
+        """Where it lies, for people."""
+        return self.remote.place
+
+    @contextmanager
+    def held(self) -> Iterator[Path | None]:
+        """None: only parts of it come here."""
+        yield None
 
     @functools.cached_property
     def version(self) -> Version:
@@ -140,8 +164,15 @@ class SpooledFile:
     def extent(self, start: int, length: int) -> Extent:
         """A file of the spool that holds just these bytes, and 0."""
         stop = min(start + length, self.version.size)
-        identity = (self.identity(), start, max(stop - start, 0))
-        return self.spool.keep(identity, functools.partial(self._fetch, start, stop)), 0
+        length = max(stop - start, 0)
+        fill = functools.partial(self.copy, start, length)
+        return self.spool.keep((self.identity(), start, length), length, fill), 0
+
+    def whole(self, product: str, member: str, expected: Expected = NOTHING_KNOWN) -> WholeFile:
+        """All of it, as a member of a product, checked against what is known of it besides."""
+        size, identity = self.version.size, (self.identity(), "whole", expected.algorithm, expected.digest)
+        copy = functools.partial(self.copy, 0, size)
+        return WholeFile(self.spool, product, member, self.place, identity, size, copy, expected)
 
     def read(self, start: int, length: int) -> bytes:
         """These bytes, fewer where the file ends before, by way of the spool."""
@@ -151,10 +182,13 @@ class SpooledFile:
         """The file, for reading and seeking; just the parts that are read are fetched."""
         return cast(BinaryIO, _Parts(self, cuts))
 
-    def _fetch(self, start: int, stop: int, out: BinaryIO) -> None:
+    def copy(self, start: int, length: int, out: BinaryIO) -> None:
+        """Write these bytes to an empty file, piece by piece; errors as those of the remote file."""
+        stop = start + length
+
         def one(first: int) -> None:
-            length = min(PIECE_BYTES, stop - first)
-            body = patiently(self.remote.place, lambda: self.remote.fetch(first, length, self.version))
+            size = min(PIECE_BYTES, stop - first)
+            body = patiently(self.remote.place, lambda: self.remote.fetch(first, size, self.version))
             os.pwrite(out.fileno(), body, first - start)
 
         pieces = range(start, stop, PIECE_BYTES)

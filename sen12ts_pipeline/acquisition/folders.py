@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sen12ts_pipeline.acquisition.names import is_litter, missing, product_name, refuse_large, safe_parts
@@ -49,9 +50,10 @@ class FolderProduct:
         except OSError as error:
             raise Retryable(f"{path} cannot be read now: {error.strerror}") from error
 
-    def gdal_path(self, member: str) -> str:
-        """Path under which GDAL opens the file; BadProduct if it is missing."""
-        return str(self._present(member))
+    @contextmanager
+    def held(self, member: str) -> Iterator[str]:
+        """Path of the file; BadProduct if it is missing."""
+        yield str(self._present(member))
 
     def extent(self, member: str, start: int, length: int) -> tuple[Path, int]:  # noqa: ARG002 - all of it is here
         """The file itself and the place asked for; BadProduct if it is missing."""

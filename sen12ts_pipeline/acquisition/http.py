@@ -16,6 +16,7 @@ from typing import IO, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sen12ts_pipeline.acquisition.files import Version
+from sen12ts_pipeline.acquisition.provider import ANYBODY, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
 
@@ -35,10 +36,12 @@ class HttpFile:
         ``http://`` or ``https://``. A query is kept, for addresses that are signed; it is never shown.
     product, member : str
         What errors name.
+    provider : Provider
+        Who serves it.
     """
 
-    def __init__(self, url: str, product: str, member: str) -> None:
-        self._url, self._product, self._member = url, product, member
+    def __init__(self, url: str, product: str, member: str, provider: Provider = ANYBODY) -> None:
+        self._url, self._product, self._member, self._provider = url, product, member, provider
 
     @property
     def place(self) -> str:
@@ -49,11 +52,6 @@ class HttpFile:
     def identity(self) -> str:
         """The URL in full; never shown."""
         return self._url
-
-    @property
-    def gdal_path(self) -> str:
-        """The URL for GDAL, which asks the server itself and takes a token from ``GDAL_HTTP_BEARER``."""
-        return f"/vsicurl/{self._url}"
 
     def version(self) -> Version:
         """Size and tag, from the answer to a question for one byte."""

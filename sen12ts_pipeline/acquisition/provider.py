@@ -77,3 +77,7 @@ class Provider:
     access: Access = field(default_factory=Anyone)
     s3: S3Access = field(default_factory=S3Access)
     gate: Gate = OPEN_GATE
+
+
+ANYBODY = Provider()
+"""A server of which nothing is known."""

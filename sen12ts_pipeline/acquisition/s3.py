@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from sen12ts_pipeline.acquisition.files import Version
+from sen12ts_pipeline.acquisition.provider import ANYBODY, Provider
 from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.passing import PASSING_STATUSES, Passing
@@ -33,10 +34,21 @@ class S3File:
         What errors name.
     known : Version, optional
         Size and tag where a listing has told them.
+    provider : Provider
+        Who serves it.
     """
 
-    def __init__(self, bucket: str, key: str, product: str, member: str, known: Version | None = None) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        key: str,
+        product: str,
+        member: str,
+        known: Version | None = None,
+        provider: Provider = ANYBODY,
+    ) -> None:
         self._bucket, self._key, self._product, self._member, self._known = bucket, key, product, member, known
+        self._provider = provider
 
     @property
     def place(self) -> str:
@@ -47,11 +59,6 @@ class S3File:
     def identity(self) -> str:
         """Endpoint, bucket and key."""
         return f"{_client(os.getpid()).meta.endpoint_url}\0{self.place}"
-
-    @property
-    def gdal_path(self) -> str:
-        """The object for GDAL, which asks the server itself, with endpoint and credentials from ``AWS_*``."""
-        return f"/vsis3/{self._bucket}/{self._key}"
 
     def version(self) -> Version:
         """Size and tag."""
@@ -80,7 +87,7 @@ class S3File:
         return _asked(self._product, self._member, self.place, question)
 
 
-def listed(bucket: str, prefix: str, product: str) -> dict[str, S3File]:
+def listed(bucket: str, prefix: str, product: str, provider: Provider = ANYBODY) -> dict[str, S3File]:
     """Objects below a prefix that ends in ``/``, by their names after it.
 
     Raises
@@ -98,7 +105,8 @@ def listed(bucket: str, prefix: str, product: str) -> dict[str, S3File]:
     for item in patiently(place, lambda: _asked(product, "", place, pages)):
         name = item["Key"].removeprefix(prefix)
         if name and not name.endswith("/"):
-            found[name] = S3File(bucket, item["Key"], product, name, Version(int(item["Size"]), item["ETag"]))
+            version = Version(int(item["Size"]), item["ETag"])
+            found[name] = S3File(bucket, item["Key"], product, name, version, provider)
     if not found:
         raise BadProduct(product, "", f"must be there; nothing lies under {place}")
     return found

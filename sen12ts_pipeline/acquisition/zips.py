@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import lzma
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
+from sen12ts_pipeline.acquisition.checks import NOTHING_KNOWN, Expected, in_manifest, stream_fault
 from sen12ts_pipeline.acquisition.files import ByteFile
 from sen12ts_pipeline.acquisition.names import SAFE_ENDING, is_litter, missing, refuse_large, safe_parts
 from sen12ts_pipeline.acquisition.spool import Extent, Spool
+from sen12ts_pipeline.acquisition.whole import WholeFile
 from sen12ts_pipeline.errors import BadProduct
 
 UNPACKED_BYTES = 2**20
 """How much is unpacked at a time."""
 
 _GDAL_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_METHODS = {zipfile.ZIP_BZIP2: "BZIP2", zipfile.ZIP_LZMA: "LZMA", 9: "Deflate64", 93: "Zstandard"}
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, lengths of the name and of the extra field: APPNOTE.TXT 6.3.10, 4.3.7."""
 _SIGNATURE = b"PK\3\4"
 _ENCRYPTED = 1
+_MANIFEST = "manifest.safe"
+_NEEDED = re.compile(r"^(?:measurement|annotation)/|/IMG_DATA/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +78,22 @@ class ZipProduct:
         refuse_large(self.product, member, info.file_size)
         return b"".join(self._pieces(member, 0, info.file_size))
 
-    def gdal_path(self, member: str) -> str:
-        """Path under which GDAL opens the file; BadProduct if it is missing or packed in a way GDAL cannot read."""
+    @contextmanager
+    def held(self, member: str) -> Iterator[str]:
+        """Its place in the zip where GDAL reads that, else a file of the spool to which all of it was unpacked.
+
+        Raises
+        ------
+        BadProduct
+            When the member is missing, encrypted or damaged, or not what the manifest says.
+        """
         info = self._info(member)
-        if info.compress_type not in _GDAL_METHODS:
-            method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
-            reason = (
-                f"must be stored or packed by DEFLATE for GDAL to read it; it is packed by {method}: unpack the zip"
-            )
-            raise BadProduct(self.product, member, reason)
-        return f"/vsizip/{{{self._file.gdal_path}}}/{info.filename}"
+        with self._file.held() as path:
+            if path is not None and info.compress_type in _GDAL_METHODS:
+                yield f"/vsizip/{{{path}}}/{info.filename}"
+                return
+        with self._whole(member, info).held() as unpacked:
+            yield str(unpacked)
 
     def extent(self, member: str, start: int, length: int) -> Extent:
         """These bytes of a member in a local file: the zip itself or a part of it, or unpacked in the spool.
@@ -95,13 +106,26 @@ class ZipProduct:
         info = self._info(member)
         start, stop = (min(place, info.file_size) for place in (start, start + length))
         length = stop - start
-        if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED:
+        if _plain(info):
             return self._file.extent(self._data_offset(member, info) + start, length)
 
         def unpack(out: BinaryIO) -> None:
             out.writelines(self._pieces(member, start, length))
 
-        return self._spool.keep((self._contents().identity, info.filename, start, length), unpack), 0
+        return self._spool.keep((self._contents().identity, info.filename, start, length), length, unpack), 0
+
+    def _whole(self, member: str, info: zipfile.ZipInfo) -> WholeFile:
+        """All of a member; of a stored one the checksum that the zip tells, for its bytes are not unpacked."""
+
+        def copy(out: BinaryIO) -> None:
+            if _plain(info):
+                self._file.copy(self._data_offset(member, info), info.file_size, out)
+            else:
+                out.writelines(self._pieces(member, 0, info.file_size))
+
+        expected = Expected(info.file_size, "crc32", f"{info.CRC:08x}", "the zip")
+        identity = (self._contents().identity, info.filename, "whole")
+        return WholeFile(self._spool, self.product, member, self._file.place, identity, info.file_size, copy, expected)
 
     def _data_offset(self, member: str, info: zipfile.ZipInfo) -> int:
         """Where the bytes of a stored member begin: the local header may be longer than the central one tells."""
@@ -157,16 +181,50 @@ class ZipProduct:
                 infos, directory = container.infolist(), container.start_dir
         except _DAMAGE as error:
             raise BadProduct(self.product, "", f"must be a zip: {error}") from error
-        return _Contents(identity, self._members(infos), (*(info.header_offset for info in infos), directory))
+        return _Contents(
+            identity, members_of(self.product, infos), (*(info.header_offset for info in infos), directory)
+        )
 
-    def _members(self, infos: list[zipfile.ZipInfo]) -> Mapping[str, zipfile.ZipInfo]:
-        found: dict[tuple[str, ...], zipfile.ZipInfo] = {}
-        for info in infos:
-            parts = safe_parts(self.product, info.filename)
-            if not info.is_dir() and not any(is_litter(part) for part in parts):
-                found[parts] = info
-        depth = _root_depth(self.product, found)
-        return {"/".join(parts[depth:]): info for parts, info in found.items() if len(parts) > depth}
+
+def members_of(product: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Entries of a zip by their paths inside the product; BadProduct if one leads out of it, or it holds several."""
+    found: dict[tuple[str, ...], zipfile.ZipInfo] = {}
+    for info in infos:
+        parts = safe_parts(product, info.filename)
+        if not info.is_dir() and not any(is_litter(part) for part in parts):
+            found[parts] = info
+    depth = _root_depth(product, found)
+    return {"/".join(parts[depth:]): info for parts, info in found.items() if len(parts) > depth}
+
+
+def zip_fault(file: BinaryIO, product: str) -> str:
+    """What is wrong with the zip of a whole product, every byte of which is looked at; empty if nothing is.
+
+    Each member must unpack to the checksum that the zip tells, and to the size and checksum that ``manifest.safe``
+    tells; images and their annotation that the manifest names must be there.
+    """
+    try:
+        with zipfile.ZipFile(file) as container:
+            members = members_of(product, container.infolist())
+            if _MANIFEST not in members:
+                return f"a zip without {_MANIFEST}"
+            published = in_manifest(container.read(members[_MANIFEST]), product, _MANIFEST)
+            lacking = sorted(m for m in published.keys() - members.keys() if _NEEDED.search(m))
+            if lacking:
+                return f"a zip that lacks {lacking[0]}"
+            for member, info in sorted(members.items()):
+                with container.open(info) as stream:
+                    found = stream_fault(stream, published.get(member, NOTHING_KNOWN))
+                if found:
+                    return f"a zip whose {member} has {found}"
+    except (BadProduct, *_DAMAGE) as error:
+        return f"a zip that cannot be read: {error}"
+    return ""
+
+
+def _plain(info: zipfile.ZipInfo) -> bool:
+    """Whether a member's bytes lie in the zip as they are."""
+    return info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED
 
 
 def _sizes(total: int) -> Iterator[int]:

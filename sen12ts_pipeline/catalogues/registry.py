@@ -17,6 +17,8 @@ from sen12ts_pipeline.catalogues.stac import StacArchive, StacInterface
 from sen12ts_pipeline.errors import ConfigurationError
 
 CHAIN = "chain"
+DOWNLOADS = "cdse_download"
+"""Where whole products of the Copernicus Data Space come from: an address, and no catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,10 @@ def connect(kind: str, *, chain: Sequence[str] = (), at: Addresses | None = None
         When there is no such archive, an address is missing or wrong, or a package is not installed.
     """
     places = at or Addresses()
-    unknown = sorted(set(places.urls) - set(KINDS))
+    known = (*KINDS, DOWNLOADS)
+    unknown = sorted(set(places.urls) - set(known))
     if unknown:
-        raise ConfigurationError("area", "catalogue.urls", f"must be addresses of {', '.join(KINDS)}", unknown)
+        raise ConfigurationError("area", "catalogue.urls", f"must be addresses of {', '.join(known)}", unknown)
     if kind == CHAIN:
         return ChainCatalogue(CHAIN, [_one(name, "catalogue.chain", places) for name in chain])
     return _one(kind, "catalogue.kind", places)

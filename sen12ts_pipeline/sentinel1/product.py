@@ -92,11 +92,10 @@ class SliceFiles:
 
         return self._once(self._beside("noise", subswath, polarisation), read)
 
-    def measurement(self, subswath: str, polarisation: str) -> tuple[str, str]:
-        """Name of the measurement TIFF that belongs to the annotation by its full name, and the path for GDAL."""
+    def measurement(self, subswath: str, polarisation: str) -> str:
+        """Name of the measurement TIFF that belongs to the annotation by its full name; whether it is there is open."""
         member = self._member(subswath, polarisation)
-        member = member.replace("annotation/", "measurement/").removesuffix(".xml") + ".tiff"
-        return member, self.files.gdal_path(member)
+        return member.replace("annotation/", "measurement/").removesuffix(".xml") + ".tiff"
 
     def _member(self, subswath: str, polarisation: str) -> str:
         found = self._annotations.get((subswath, polarisation))

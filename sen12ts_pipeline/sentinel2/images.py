@@ -6,6 +6,7 @@ import logging
 import threading
 import warnings
 from collections import OrderedDict
+from contextlib import ExitStack
 from types import TracebackType
 
 import numpy as np
@@ -68,8 +69,10 @@ class Image:
     ) -> None:
         self.product, self.member, self.shape = files.product, member, shape
         self._corner_m, self._resolution_m = corner_m, resolution_m
-        self._dataset = self._open(files.gdal_path(member))
+        self._held = ExitStack()
         try:
+            self._dataset = self._open(self._held.enter_context(files.held(member)))
+            self._held.callback(self._dataset.close)
             self._check(dtype)
             self._block_shape: tuple[int, int] = self._dataset.block_shapes[0]
             self._blocks: OrderedDict[tuple[int, int], Stored] = OrderedDict()
@@ -87,7 +90,7 @@ class Image:
 
     def close(self) -> None:
         """Give the file back."""
-        self._dataset.close()
+        self._held.close()
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Stored:
         """Stored numbers of the rows and columns from the first number up to, not including, the second.

@@ -205,6 +205,41 @@ class S3Settings(Options):
     kms_key: str = Field(default="", description="Key of `aws:kms`; empty: the account's default key.")
 
 
+class AcquisitionSettings(Options):
+    """How products of live archives are fetched (docs/acquisition.md); not used where `catalogue.root` is set."""
+
+    mode: Literal["bursts", "product"] = Field(
+        default="bursts",
+        description="What is fetched: of a radar product the bursts that are needed and of an optical one the images "
+        "that are needed, or whole products, where an archive has them as zips.",
+    )
+    providers: tuple[str, ...] = Field(
+        default=(),
+        description="Archives that products are fetched from, in the order in which they are asked; without any, those "
+        "that the area's catalogue searches.",
+    )
+    cache: FilePath | None = Field(
+        default=None,
+        description="Folder of what is fetched or unpacked; `SEN12TS_SPOOL` goes over it. Without one, `sen12ts/spool` "
+        "in the user's cache.",
+    )
+    cache_gb: Number = Field(
+        default=20.0,
+        gt=0,
+        le=1_000_000,
+        description="Most that parts of products and single files may take in it, 10^9 bytes; `SEN12TS_SPOOL_GB` goes "
+        "over it.",
+    )
+    products_gb: Number = Field(
+        default=100.0, gt=0, le=1_000_000, description="Most that whole products may take in it besides, 10^9 bytes."
+    )
+    quotas: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="Limits of providers that differ from the usual ones, by provider.",
+        json_schema_extra={"default_text": "none"},
+    )
+
+
 class Settings(Options):
     """Settings of the pipeline, the same for all areas."""
 
@@ -251,6 +286,9 @@ class Settings(Options):
         description="Threads or processes of one task; the results do not depend on it.",
         json_schema_extra={"default_text": "the number of processors"},
     )
+    acquisition: AcquisitionSettings = Field(
+        default_factory=AcquisitionSettings, description="How products of live archives are fetched."
+    )
     rules: RuleSettings = Field(default_factory=RuleSettings, description="Thresholds of the data set contract.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How a store in a bucket is spoken to.")
 
@@ -282,8 +320,8 @@ class CatalogueSettings(Options):
         "chain",
     ] = Field(
         default="archive",
-        description="Where products are looked for: in the folder `root` itself, or in a live archive, whose products "
-        "must lie there by the time they are read (docs/catalogues.md).",
+        description="Where products are looked for: in the folder `root` itself, or in a live archive "
+        "(docs/catalogues.md), from which they are fetched unless `root` is set (docs/acquisition.md).",
     )
     chain: tuple[str, ...] = Field(
         default=(), description="For kind `chain`: archives in the order in which they are asked."
@@ -295,7 +333,8 @@ class CatalogueSettings(Options):
     )
     root: FilePath | None = Field(
         default=None,
-        description="Folder of Sentinel products, as SAFE folders or zips; needed before anything can be made.",
+        description="Folder of Sentinel products, as SAFE folders or zips; needed for kind `archive`. Where it is set "
+        "beside a live archive, what that finds must lie here by the time it is read, and nothing is fetched.",
     )
     orbits: FilePath | None = Field(
         default=None,
@@ -364,6 +403,7 @@ class AoiSettings(Options):
 __all__ = [
     "AOI_NAME",
     "AOI_NAME_RULE",
+    "AcquisitionSettings",
     "AoiSettings",
     "CatalogueSettings",
     "DemSettings",

@@ -25,8 +25,9 @@ the working folder. An unknown key, a wrong type or a value out of bounds stops 
 message that names the file, the key, what must hold and what was got.
 
 What is unpacked from deflated zips or fetched from a server is kept in a folder of its own until its room is needed:
-`SEN12TS_SPOOL` names it (by default `sen12ts/spool` in the user's cache), `SEN12TS_SPOOL_GB` limits it (20). Products
-behind HTTP are asked for with the bearer token in `SEN12TS_HTTP_TOKEN`, if it is set.
+`SEN12TS_SPOOL` names it (else `acquisition.cache`, else `sen12ts/spool` in the user's cache), `SEN12TS_SPOOL_GB` limits
+it (else `acquisition.cache_gb`). Products behind HTTP are asked for with the bearer token in `SEN12TS_HTTP_TOKEN`, if
+it is set.
 """
 
 

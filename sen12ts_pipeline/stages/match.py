@@ -11,11 +11,13 @@ from datetime import timedelta
 import shapely
 
 from sen12ts_pipeline.domain.bursts import BurstId
+from sen12ts_pipeline.domain.completeness import shortfalls
+from sen12ts_pipeline.domain.duplicates import needed_slices
 from sen12ts_pipeline.domain.granules import Scene, scenes_of
 from sen12ts_pipeline.domain.lattice import TileId, tiles_of
 from sen12ts_pipeline.domain.names import LabelName
 from sen12ts_pipeline.domain.pairing import TrackVisits, admits_cloud, best_scenes
-from sen12ts_pipeline.domain.passes import Pass, Visit, passes_of
+from sen12ts_pipeline.domain.passes import Pass, Slice, Visit, passes_of
 from sen12ts_pipeline.domain.seasons import Interval, Partition, Season, intervals
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Sighting
@@ -52,9 +54,26 @@ def run(partition: str, services: Services, *, refresh: bool = False) -> str:
         plan = dataclasses.replace(build(found, chosen.values(), services), inventory=inventory)
         if inventory:
             (PLAN.replace if before else PLAN.freeze)(services.store, parsed, plan)
+        _report_shortfalls(parsed, plan, services)
+        for note in services.fetched():
+            services.ledger.record_event(parsed, "match", note)
         figures = {"tiles": float(len(plan.tiles)), "passes": float(len(plan.passes))}
         services.ledger.record_event(parsed, "match", "tiles planned", **figures)
     return str(PLAN.key(parsed))
+
+
+def _report_shortfalls(partition: Partition, plan: Plan, services: Services) -> None:
+    """Tell of passes that lack bursts which serve tiles and which most other dates of their track have.
+
+    Nothing is planned on them: a series needs the burst at a tile's centre in each of its passes, and the screen then
+    every burst that serves the tile.
+    """
+    wanted = {track.burst for tile in plan.tiles for track in tile.tracks}
+    for lack in shortfalls(plan.bursts, wanted):
+        where = "between others that it has" if lack.within else "at an end of it"
+        names = ", ".join(map(str, lack.missing))
+        message = f"pass not found whole: {lack.pass_id} lacks {names} of track {lack.track}, {where}"
+        services.ledger.record_event(partition, "match", message, bursts=float(len(lack.missing)))
 
 
 def plan_of(partition: Partition, services: Services) -> Plan:
@@ -75,7 +94,7 @@ def references(partition: Partition, services: Services) -> dict[int, Pass]:
     slices = [s for s in services.catalogue.slices(services.area, window) if s.dual_polarised]
     quarantined = services.ledger.quarantined()
     orbits: dict[int, list[Pass]] = defaultdict(list)
-    for one in passes_of(s for s in slices if s.product not in quarantined):
+    for one in passes_of(needed_slices(s for s in slices if s.product not in quarantined)):
         orbits[one.slices[0].relative_orbit].append(one)
     store = services.store
     found = {k: reference(k).find(store, partition) or _first_complete(orbits[k], services) for k in sorted(orbits)}
@@ -106,7 +125,8 @@ def build(found: Inventory, chosen: Iterable[Pass], services: Services) -> Plan:
     broken = services.ledger.quarantined()
     scenes = scenes_of(g for g in found.granules if g.product not in broken)
     slices = [s for s in found.slices if s.product not in broken]
-    passes = [p for p in (_read(one, services) for one in passes_of(slices)) if p]
+    read = (_read_needed(parts, services) for parts in _datatakes(slices))
+    passes = sorted((p for p in read if p), key=lambda p: p.flight)
     frozen = tuple(chosen)
     served = _serving(frozen, tiles, services)
     sightings = {p.flight.id: services.engine.sightings(p.flight, tiles) for p in passes}
@@ -137,6 +157,27 @@ def _scenes(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tupl
     dates = {s.date for s in good}
     cloudy = [s for s in best_scenes(tile, scenes) if s.date not in dates]
     return tuple(s.id for s in sorted((*good, *cloudy), key=lambda s: (s.date, s.id)))
+
+
+def _datatakes(slices: Iterable[Slice]) -> list[list[Slice]]:
+    """Slices of each datatake, in the order of their passes."""
+    datatakes: dict[tuple[str, int], list[Slice]] = defaultdict(list)
+    for one in sorted(slices):
+        datatakes[one.platform, one.datatake].append(one)
+    return list(datatakes.values())
+
+
+def _read_needed(parts: Sequence[Slice], services: Services) -> PlannedPass | None:
+    """A pass of the slices that are needed; where one of them cannot be read, those that it made needless are."""
+    rest = list(parts)
+    while True:
+        (one,) = passes_of(needed_slices(rest))
+        read = _read(one, services)
+        broken = set(one.products) - set(read.flight.products if read else ())
+        spare = [s for s in rest if s.product not in broken]
+        if not broken or not spare or len(spare) == len(one.products) - len(broken):
+            return read
+        rest = spare
 
 
 def _read(one: Pass, services: Services) -> PlannedPass | None:

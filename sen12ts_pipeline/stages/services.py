@@ -44,6 +44,8 @@ class Services:
         Products that the catalogue could not read, with reasons.
     notes : callable
         What the catalogue wants people to know: which archive answered, products that are offline.
+    fetched : callable
+        What the source wants people to know: which archive products came from that the first one does not have.
     searched : str
         Setting that says where products are looked for.
     dry : bool
@@ -70,6 +72,7 @@ class Services:
     ledger: Ledger
     broken: Callable[[], dict[str, str]]
     notes: Callable[[], list[str]] = list
+    fetched: Callable[[], list[str]] = list
     searched: str = "catalogue.root"
     dry: bool = False
 

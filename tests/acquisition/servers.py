@@ -33,11 +33,14 @@ class WebServer:
         What was answered.
     faults : deque
         For each of the next questions a status, or a function that answers in its own way; None for a good answer.
+    ranges : bool
+        Whether a question for a range is answered with that range, else with the whole file.
     """
 
     folder: Path
     asked: list = field(default_factory=list)
     faults: deque = field(default_factory=deque)
+    ranges: bool = True
 
     def __enter__(self):
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Of", (_Handler,), {"web": self}))
@@ -60,6 +63,11 @@ class WebServer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
         return f"{self.url}/{urllib.parse.quote(name)}"
+
+    def note(self, handler, start, length):
+        """Remember what is answered."""
+        path = urllib.parse.unquote(handler.path.lstrip("/"))
+        self.asked.append(Asked(path, start, length, handler.headers["Authorization"]))
 
     def fetched(self, name):
         """Bytes (start, stop) of a file that were answered, without the questions for its version."""
@@ -92,8 +100,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except FileNotFoundError:
             self.send_error(404)
             return
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "")
-        first, last, status = (int(asked[1]), int(asked[2]), status) if asked else (0, size - 1, 200)
+        asked = self.web.ranges and re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+        first, last, status = (int(asked[1]), int(asked[2] or size - 1), status) if asked else (0, size - 1, 200)
         if first >= size:
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{size}")
@@ -109,8 +117,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         # Before the body: who has that may look at once.
-        path = urllib.parse.unquote(self.path.lstrip("/"))
-        self.web.asked.append(Asked(path, first, last - first + 1, self.headers["Authorization"]))
+        self.web.note(self, first, last - first + 1)
         with self.file.open("rb") as file:
             file.seek(first)
             self.wfile.write(file.read(last - first + 1 - cut))

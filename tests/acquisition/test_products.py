@@ -40,6 +40,16 @@ def rooted(files):
     return {f"{NAME}.SAFE/{member}": body for member, body in files.items()}
 
 
+def held(product):
+    """What is asked when GDAL wants a member."""
+
+    def ask(member):
+        with product.held(member) as path:
+            return path
+
+    return ask
+
+
 @pytest.fixture(params=["folder", "zip", "zip without root"])
 def product(request, tmp_path):
     if request.param == "folder":
@@ -55,7 +65,7 @@ def test_a_product_has_a_name_members_and_contents(product):
 
 @pytest.mark.parametrize("member", ["annotation/b.xml", "annotation", "manifest.safe/x"])
 def test_a_missing_member_is_a_bad_product(product, member):
-    for ask in (product.read, product.gdal_path, lambda member: product.extent(member, 0, 1)):
+    for ask in (product.read, held(product), lambda member: product.extent(member, 0, 1)):
         with pytest.raises(BadProduct) as caught:
             ask(member)
         assert (caught.value.product, caught.value.member) == (NAME, member)
@@ -63,7 +73,7 @@ def test_a_missing_member_is_a_bad_product(product, member):
 
 @pytest.mark.parametrize("member", ["../x", "annotation/../../x", "/etc/passwd", "C:/x", "a\\b", "", "."])
 def test_no_question_leaves_the_product(product, member):
-    for ask in (product.read, product.gdal_path, lambda member: product.extent(member, 0, 1)):
+    for ask in (product.read, held(product), lambda member: product.extent(member, 0, 1)):
         with pytest.raises(BadProduct):
             ask(member)
 
@@ -176,7 +186,7 @@ def test_litter_is_no_member(tmp_path, litter):
 )
 def test_a_zip_with_a_name_that_leads_out_of_it_is_refused_whole(tmp_path, evil):
     product = zip_of(tmp_path, {**rooted(FILES), evil: b"x"})
-    for ask in (product.members, lambda: product.read("manifest.safe"), lambda: product.gdal_path("manifest.safe")):
+    for ask in (product.members, lambda: product.read("manifest.safe"), lambda: held(product)("manifest.safe")):
         with pytest.raises(BadProduct, match="leads out of it"):
             ask()
 
@@ -228,16 +238,16 @@ def test_gdal_opens_what_lies_in_a_zip(tmp_path, method):
     values = np.arange(20, dtype=np.int16).reshape(4, 5)
     body = tiff(tmp_path / "a.tif", values)
     product = zip_of(tmp_path, rooted({"measurement/a.tiff": body}), "a folder of {odd} name.zip", method)
-    with rasterio.open(product.gdal_path("measurement/a.tiff")) as file:
+    with product.held("measurement/a.tiff") as path, rasterio.open(path) as file:
         np.testing.assert_array_equal(file.read(1), values)
 
 
-@pytest.mark.parametrize(("method", "name"), [(zipfile.ZIP_LZMA, "LZMA"), (zipfile.ZIP_BZIP2, "BZIP2")])
-def test_what_gdal_cannot_unpack_is_still_read_but_has_no_path(tmp_path, method, name):
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_what_gdal_cannot_unpack_is_unpacked_for_it(tmp_path, method, spool):
     product = zip_of(tmp_path, rooted(FILES), method=method)
-    assert product.read("manifest.safe") == b"<m/>"
-    with pytest.raises(BadProduct, match=rf"packed by {name}: unpack the zip"):
-        product.gdal_path("manifest.safe")
+    with product.held("annotation/a.xml") as path:
+        assert Path(path).parent == spool.folder
+        assert Path(path).read_bytes() == b"<a/>"
 
 
 def test_a_real_zip_packed_by_lzma_is_read():

@@ -13,7 +13,11 @@ from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from tests.acquisition.servers import object_store, seaweed, wait_for
 from tests.acquisition.test_products import NAME, bytes_of
 
-FILES = {"manifest.safe": b"<m/>", "annotation/a.xml": b"<a/>", "measurement/m.tiff": bytes(range(256)) * 4000}
+FILES = {
+    "manifest.safe": b"<m/>",
+    "annotation/a.xml": b"<a/>",
+    "measurement/m.tiff": b"II*\0" + bytes(range(256)) * 4000,
+}
 BODY = FILES["measurement/m.tiff"]
 PREFIX = f"Sentinel-1/2023/01/08/{NAME}.SAFE"
 SECRET = "not-to-be-shown"
@@ -156,10 +160,6 @@ def test_an_address_names_bucket_and_key():
     assert s3.split("s3://eodata/a/b.SAFE") == ("eodata", "a/b.SAFE")
     with pytest.raises(ConfigurationError, match="must be s3://BUCKET/KEY"):
         open_product("s3://eodata")
-
-
-def test_gdal_s_path_names_bucket_and_key(file):
-    assert file.gdal_path == "/vsis3/eodata/a/x.bin"
 
 
 def test_without_boto3_the_extra_is_named(monkeypatch, web):

@@ -106,6 +106,8 @@ class OData:
     bursts: list = field(default_factory=list)
 
     def reply(self, path, values, body):
+        if named := re.fullmatch(r"Name eq '([^']+)'", values["$filter"]):
+            return 200, {"value": [e for e in self.products if e["Name"] == named[1]]}
         asked = _filter(values["$filter"])
         found = [e for e in (self.bursts if path.endswith("Bursts") else self.products) if _meets(e, *asked)]
         if "$orderby" in values:
@@ -181,6 +183,9 @@ class Cmr:
 
     def reply(self, path, values, body):
         asked = urllib.parse.parse_qs(body)
+        if "granule_ur[]" in asked:
+            found = [item for item in self.items if item["umm"]["GranuleUR"] in asked["granule_ur[]"]]
+            return 200, {"hits": len(found), "took": 5, "items": found}
         numbers = [float(x) for x in asked["polygon"][0].split(",")]
         area = Polygon(zip(numbers[::2], numbers[1::2], strict=True))
         if not area.exterior.is_ccw:

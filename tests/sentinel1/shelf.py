@@ -1,5 +1,6 @@
 """Products made of the annotations at hand, without samples."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sen12ts_pipeline.domain.passes import Pass, Slice
@@ -22,10 +23,11 @@ class Members:
             raise BadProduct(self.product, member, "is missing")
         return self.bodies[member]
 
-    def gdal_path(self, member):
+    @contextmanager
+    def held(self, member):
         if member not in self.bodies:
             raise BadProduct(self.product, member, "is missing")
-        return f"/products/{self.product}/{member}"
+        yield f"/products/{self.product}/{member}"
 
 
 class Shelf:

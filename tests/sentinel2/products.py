@@ -42,7 +42,7 @@ class MemoryFiles:
     def read(self, member):
         return self.content[member]
 
-    def gdal_path(self, member):
+    def held(self, member):
         raise BadProduct(self.product, member, "has no pixels")
 
 

@@ -8,9 +8,11 @@ from shapely.geometry import box
 
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.passes import Pass
+from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.stages import match
 from sen12ts_pipeline.stages.documents import PlannedPass
+from tests import worlds
 from tests.domain.examples import NOON, a_slice
 
 WHOLE = "POLYGON ((0 0, 2 0, 2 2, 0 2, 0 0))"
@@ -105,3 +107,65 @@ def test_a_pass_whose_orbit_file_is_broken_keeps_its_annotated_orbit():
     shelf = BadOrbit(set())
     assert match._read(one, shelf) == PlannedPass(one.with_annotated_orbit(), (BURST,))
     assert shelf.found == ["POEORB"]
+
+
+def renewed(one, **changes):
+    """A slice of the same data, processed again."""
+    return dataclasses.replace(one, processed=one.processed + timedelta(days=900), ipf=(3, 71), **changes)
+
+
+class TestSlicesThatAddNothing:
+    def test_are_not_read(self):
+        (old,) = a_pass(0, WHOLE).slices
+        new = renewed(old, product="S1A_0_new")
+        assert match._read_needed([old, new], Shelf({old.product})) == PlannedPass(Pass((new,)), (BURST,))
+
+    def test_take_the_place_of_those_that_cannot_be_read(self):
+        (old,) = a_pass(0, WHOLE).slices
+        new = renewed(old, product="S1A_0_new")
+        shelf = Shelf({new.product})
+        assert match._read_needed([old, new], shelf) == PlannedPass(Pass((old,)), (BURST,))
+        assert shelf.found == [new.product]
+
+    def test_of_data_cut_anew_are_told_by_their_times(self):
+        first, second = a_pass(0, NORTH, SOUTH).slices
+        whole = renewed(first, product="S1A_0_new", stop=second.stop)
+        assert match._read_needed([first, second, whole], Shelf(set())).flight.slices == (whole,)
+        assert match._read_needed([first, second, whole], Shelf({whole.product})).flight.slices == (first, second)
+
+    def test_do_not_help_where_nothing_can_be_read(self):
+        (old,) = a_pass(0, WHOLE).slices
+        new = renewed(old, product="S1A_0_new")
+        assert match._read_needed([old, new], Shelf({old.product, new.product})) is None
+
+    def test_neither_make_nor_break_other_datatakes(self):
+        slices = [*a_pass(1, NORTH, SOUTH).slices, *a_pass(0, WHOLE).slices]
+        assert match._datatakes(slices) == [list(a_pass(0, WHOLE).slices), list(a_pass(1, NORTH, SOUTH).slices)]
+
+
+def test_a_pass_that_lacks_a_burst_is_told_and_no_series_of_its_tiles_has_it(tmp_path, tall):
+    services = worlds.services_of(tall, tmp_path / "whole")
+    engine = services.engine
+    whole = match.plan_of(Partition.parse(worlds.run(services, until="match")), services)
+    third, (gone, *_) = whole.passes[2].flight, (t.burst for tile in whole.tiles for t in tile.tracks)
+
+    class Lacking:
+        """The engine over an archive in which part of a pass was not found."""
+
+        def __getattr__(self, name):
+            return getattr(engine, name)
+
+        def bursts(self, one):
+            return engine.bursts(one) - ({gone} if one == third else set())
+
+    services = worlds.services_of(tall, tmp_path / "lacking", changes={"engine": Lacking()})
+    partition = Partition.parse(worlds.run(services, until="match"))
+    plan = match.plan_of(partition, services)
+    told = [e.message for e in services.ledger.events(partition) if "not found whole" in e.message]
+    assert len(told) == 1
+    assert told[0].startswith(f"pass not found whole: {third.id} lacks {gone} of track {gone.track}, ")
+    for before, after in zip(whole.tiles, plan.tiles, strict=True):
+        for track in after.tracks:
+            expected = {v.pass_id for t in before.tracks if t.burst == track.burst for v in t.visits}
+            assert {v.pass_id for v in track.visits} == expected - ({third.id} if track.burst == gone else set())
+    assert any(t.burst == gone and t.visits for tile in plan.tiles for t in tile.tracks)

@@ -35,9 +35,13 @@ class WatchedFiles:
         assert not member.endswith((".tiff", ".jp2"))
         return self._files.read(member)
 
-    def gdal_path(self, member):
+    def held(self, member):
         self._watch.opened[self._watch.step].add((self.product, member))
-        return self._files.gdal_path(member)
+        return self._files.held(member)
+
+    def extent(self, member, start, length):
+        self._watch.opened[self._watch.step].add((self.product, member))
+        return self._files.extent(member, start, length)
 
 
 def watched_run(services):

@@ -2,19 +2,18 @@
 
 SLC measurement TIFFs are uncompressed, and their lines follow one another: a part is one positioned read a line. A
 plain file is read where it lies. From a zip or a server the lines of the whole burst are asked for, once for all of its
-parts: the product answers with a local file that holds them. Any other TIFF of this machine is read through GDAL.
+parts: the product answers with a local file that holds them. Any other TIFF is read through GDAL, all of it being on
+this machine meanwhile.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,6 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIPS, _BANDS, _STRIP_LINES, _FORMAT = 2
 _PLAIN = {_BITS: 8 * _SAMPLE_BYTES, _COMPRESSION: 1, _BANDS: 1, _FORMAT: 5}
 _WHOLE_NUMBERS = {3: (2, "<u2"), 4: (4, "<u4")}
 _LARGEST_TABLE_BYTES = 16 * 2**20
-_ON_A_SERVER = re.compile(r"/vsi(curl|s3)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +69,19 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Measurement:
-    """A measurement file of a product; `path` is GDAL's."""
+    """A measurement file of a product."""
 
     files: ProductFiles
     member: str
-    path: str
 
     @contextmanager
     def opened(self, start: int, length: int) -> Iterator[tuple[int, int]]:
         """Descriptor of a local file with some bytes of this one, and the place in it at which they begin."""
-        path, at = self._extent(start, length)
+        path, at = self.files.extent(self.member, start, length)
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError:  # what was fetched may be removed before it is opened
-            path, at = self._extent(start, length)
+            path, at = self.files.extent(self.member, start, length)
             descriptor = os.open(path, os.O_RDONLY)
         try:
             yield descriptor, at
@@ -106,9 +103,6 @@ class _Measurement:
             status = os.fstat(descriptor)
         return _layout(self, (at, status.st_ino, status.st_size, status.st_mtime_ns))
 
-    def _extent(self, start: int, length: int) -> tuple[Path | str, int]:
-        return self.files.extent(self.member, start, length) if self.path.startswith("/vsi") else (self.path, start)
-
 
 def read_part(placed: PlacedBurst, polarisation: str, part: Part) -> Int16:
     """Digital numbers (rows, cols, 2), real and imaginary.
@@ -116,13 +110,12 @@ def read_part(placed: PlacedBurst, polarisation: str, part: Part) -> Int16:
     Raises
     ------
     BadProduct
-        Naming the file, when it is missing, truncated, damaged, or not what its annotation says; or when it lies on a
-        server and is not a plain TIFF.
+        Naming the file, when it is missing, truncated, damaged, or not what its annotation says.
     Retryable
         When a server does not give the lines now.
     """
     files, swath = placed.files, placed.swath
-    measurement = _Measurement(files.files, *files.measurement(swath.subswath, polarisation))
+    measurement = _Measurement(files.files, files.measurement(swath.subswath, polarisation))
     try:
         layout = measurement.layout()
         lines = swath.lines_per_burst * len(swath.bursts)
@@ -134,7 +127,7 @@ def read_part(placed: PlacedBurst, polarisation: str, part: Part) -> Int16:
             raise BadProduct(files.slice.product, measurement.member, reason)
         first = placed.burst.index * swath.lines_per_burst
         if layout.first < 0:
-            return _read_through_gdal(measurement.path, first + part.top, part)
+            return _read_through_gdal(measurement, first + part.top, part)
         burst = range(first, first + swath.lines_per_burst)
         return _read_lines(measurement, layout, burst, part)
     except (rasterio.errors.RasterioError, OSError) as error:
@@ -147,10 +140,7 @@ def _layout(measurement: _Measurement, _stamp: tuple[int, ...]) -> _Layout:
     plain = _plain_layout(measurement.read)
     if plain is not None:
         return plain
-    if _ON_A_SERVER.search(measurement.path):
-        reason = "must be a TIFF of uncompressed lines that follow one another to be read afar; fetch the product"
-        raise BadProduct(measurement.files.product, measurement.member, reason)
-    with rasterio.open(measurement.path) as source:
+    with measurement.files.held(measurement.member) as path, rasterio.open(path) as source:
         return _Layout(source.width, source.height, str(source.dtypes[0]), -1)
 
 
@@ -200,7 +190,7 @@ def _read_lines(measurement: _Measurement, layout: _Layout, burst: range, part: 
     return values
 
 
-def _read_through_gdal(path: str, line: int, part: Part) -> Int16:
-    with rasterio.open(path) as source:
+def _read_through_gdal(measurement: _Measurement, line: int, part: Part) -> Int16:
+    with measurement.files.held(measurement.member) as path, rasterio.open(path) as source:
         numbers = np.asarray(source.read(1, window=Window(part.left, line, part.cols, part.rows)))
     return np.stack([numbers.real, numbers.imag], axis=-1).astype(np.int16)

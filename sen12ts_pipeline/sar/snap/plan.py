@@ -267,10 +267,10 @@ def _parts(
 
 def _place(files: SliceFiles) -> Path | None:
     """Folder or zip of a product, as gpt reads it; None if it is not on this machine."""
-    path = files.files.gdal_path(_MANIFEST)
-    inside = _IN_ZIP.fullmatch(path)
-    place = Path(inside[1]) if inside else Path(path)
-    return None if str(place).startswith("/vsi") else place
+    with files.files.held(_MANIFEST) as path:
+        inside = _IN_ZIP.fullmatch(path)
+        place = Path(inside[1]) if inside else Path(path)
+    return place if inside or place.name == _MANIFEST else None  # else a file of the spool
 
 
 def _orbit(one: Pass) -> str:

@@ -1,6 +1,7 @@
 """A part of a burst is those lines and samples of the file, however it is packed and wherever it lies."""
 
 import itertools
+import re
 import struct
 import zipfile
 from contextlib import contextmanager
@@ -151,9 +152,6 @@ class Fleeting(FolderProduct):
         super().__init__(path)
         self.asked = 0
 
-    def gdal_path(self, member):
-        return f"/vsizip/{super().gdal_path(member)}"
-
     def extent(self, member, start, length):
         self.asked += 1
         path, at = super().extent(member, start, length)
@@ -299,12 +297,30 @@ def test_of_a_burst_that_no_tile_needs_nothing_is_fetched(tiny):
 
 
 @pytest.mark.parametrize("packing", ["compressed", "in blocks"])
-def test_what_gdal_would_have_to_read_afar_is_refused(world, packing):
-    telling(world.file(VV), PACKING[packing])
+def test_what_gdal_must_read_comes_whole_and_once(world, packing):
+    path = world.file(VV)
+    telling(path, PACKING[packing])
+    product = product_of(world)
+    (product / "manifest.safe").write_text(without_checksums(product / "manifest.safe"))
+    with WebServer(product.parent) as web:
+        assert_telling(bursts_of(world, NativeEngine(PathSource([f"{web.url}/{product.name}"]), None)))
+        fetched = sum(a.length for a in web.asked if a.path.endswith(path.name) and a.length > 1)
+    assert path.stat().st_size <= fetched <= path.stat().st_size + HEAD_BYTES
+
+
+def without_checksums(manifest):
+    """A manifest that fits files that were packed anew."""
+    text = re.sub(r"<checksum .*?</checksum>", "", manifest.read_text())
+    manifest.unlink()
+    return re.sub(r' size="\d+"', "", text)
+
+
+def test_what_is_not_what_the_manifest_says_is_bad(world):
+    telling(world.file(VV), PACKING["compressed"])
     product = product_of(world)
     with WebServer(product.parent) as web:
         bursts = bursts_of(world, NativeEngine(PathSource([f"{web.url}/{product.name}"]), None))
-        with pytest.raises(BadProduct, match="to be read afar; fetch the product"):
+        with pytest.raises(BadProduct, match=r"must be whole and unchanged; .* 2 times"):
             read_part(bursts[0], "VV", Part(0, 0, 3, 10))
 
 

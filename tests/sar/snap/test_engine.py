@@ -5,6 +5,7 @@ import functools
 import gc
 import itertools
 import json
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -275,8 +276,8 @@ class Afar:
     def __getattr__(self, name):
         return getattr(self._files, name)
 
-    def gdal_path(self, member):
-        return f"/vsicurl/http://127.0.0.1/{member}"
+    def held(self, member):
+        return nullcontext("/spool/3f9a")
 
     def extent(self, member, start, length):
         self.asked.add(member)

@@ -1,0 +1,145 @@
+"""Large files of web servers as one stream each, gone on with where it broke off if the server can do that."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import ssl
+import urllib.error
+import urllib.request
+from http import HTTPStatus
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit, urlunsplit
+
+from sen12ts_pipeline.acquisition.http import _OPENER, TIMEOUT_S, TOKEN_VARIABLE
+from sen12ts_pipeline.acquisition.provider import Provider
+from sen12ts_pipeline.acquisition.retry import patiently
+from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
+from sen12ts_pipeline.ports import Turn
+
+CHUNK_BYTES = 2**20
+
+_BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+"""Faults of a connection; a full disk is none of them."""
+_RANGE = re.compile(r"^bytes (\d+)-\d+/(\d+)$")
+_UNSATISFIED = re.compile(r"^bytes \*/(\d+)$")
+
+
+class Stream:
+    """A file at a URL, of which nothing is known but its address.
+
+    Parameters
+    ----------
+    url : str
+        ``http://`` or ``https://``; a query is kept and never shown.
+    product : str
+        What errors name.
+    provider : Provider
+        Who serves it.
+    """
+
+    def __init__(self, url: str, product: str, provider: Provider) -> None:
+        self._url, self._product, self._provider = url, product, provider
+        self._tag = ""
+
+    @property
+    def place(self) -> str:
+        """The URL without its query."""
+        return urlunsplit(urlsplit(self._url)._replace(query="", fragment=""))
+
+    def complete(self, out: BinaryIO) -> None:
+        """Write what a file lacks.
+
+        What is there is taken for the beginning of the file. A server that answers a question for the rest with the
+        whole (200) has it written from the beginning.
+
+        Raises
+        ------
+        Retryable
+            When the server does not give it now; what has come stays in the file.
+        BadProduct, ConfigurationError
+            When it does not have it (404, 410), or does not let us in.
+        """
+        while True:
+            before = out.seek(0, os.SEEK_END)
+            try:
+                return patiently(self.place, lambda: self._once(out))
+            except Retryable:
+                if out.seek(0, os.SEEK_END) <= before:  # otherwise it is slow, and comes all the same
+                    raise
+
+    def _once(self, out: BinaryIO) -> None:
+        have = out.seek(0, os.SEEK_END)
+        headers = self._provider.access.headers()
+        with self._provider.gate.turn() as turn:
+            try:
+                with _OPENER.open(self._request(have, headers), timeout=TIMEOUT_S) as answer:
+                    self._write(answer, have, out, turn)
+            except urllib.error.HTTPError as error:
+                with error:
+                    if not self._is_complete(error, have, out):
+                        raise self._refused(error, headers) from None
+            except _BROKEN as error:
+                reason = getattr(error, "reason", error)
+                if isinstance(reason, ssl.SSLCertVerificationError):
+                    rule = "must have a certificate that is trusted"
+                    raise ConfigurationError("product", self.place, rule, str(reason)) from None
+                raise Passing(f"broke off ({type(error).__name__}: {reason})") from None
+
+    def _request(self, have: int, headers: Any) -> urllib.request.Request:  # noqa: ANN401 - a mapping
+        request = urllib.request.Request(self._url)  # noqa: S310 - the scheme is http or https: a place's
+        request.add_header("Accept-Encoding", "identity")
+        if have:
+            request.add_header("Range", f"bytes={have}-")
+            if self._tag:
+                request.add_header("If-Range", self._tag)
+        token = os.environ.get(TOKEN_VARIABLE)
+        shown = dict(headers) or ({"Authorization": f"Bearer {token}"} if token else {})
+        for name, value in shown.items():
+            request.add_unredirected_header(name, value)
+        return request
+
+    def _write(self, answer: Any, have: int, out: BinaryIO, turn: Turn) -> None:  # noqa: ANN401 - HTTPResponse
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            raise Passing(f"answered {answer.status} {answer.reason}")
+        tag = answer.headers.get("ETag") or ""
+        self._tag = "" if tag.startswith("W/") else tag
+        match = _RANGE.match(answer.headers.get("Content-Range") or "")
+        goes_on = answer.status == HTTPStatus.PARTIAL_CONTENT and match is not None and int(match[1]) == have
+        if answer.status == HTTPStatus.PARTIAL_CONTENT and not goes_on:
+            out.truncate(0)
+            raise Passing("answered other bytes than those asked for")
+        if not goes_on:
+            out.truncate(0)
+            out.seek(0)
+        length = answer.headers.get("Content-Length")
+        total = int(match[2]) if goes_on and match else int(length) if length and length.isdecimal() else None
+        while chunk := answer.read(CHUNK_BYTES):
+            out.write(chunk)
+            turn.received(len(chunk))
+        out.flush()
+        if total is not None and (size := out.tell()) != total:
+            raise Passing(f"sent {size} of {total} bytes")
+
+    def _is_complete(self, error: urllib.error.HTTPError, have: int, out: BinaryIO) -> bool:
+        """Whether there is no rest (416) because all is there; what is longer than the file is thrown away."""
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
+            return False
+        match = _UNSATISFIED.match(error.headers.get("Content-Range") or "")
+        if match and int(match[1]) == have:
+            return True
+        out.truncate(0)
+        raise Passing("has another file than the one that was begun")
+
+    def _refused(self, error: urllib.error.HTTPError, headers: Any) -> Exception:  # noqa: ANN401
+        said = f"answered {error.code} {error.reason}"
+        if error.code in PASSING_STATUSES:
+            return Passing(said, asked_wait_s(error.headers.get("Retry-After")))
+        if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            if self._provider.access.refused(headers):
+                return Passing(said)
+            rule = f"must be let in at {self.place}"
+            return ConfigurationError("environment", self._provider.name or TOKEN_VARIABLE, rule, said)
+        return BadProduct(self._product, "", f"cannot be had from {self.place}: {said}")
