@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 
 from sen12ts_pipeline.dataset import colours
-from sen12ts_pipeline.dataset.classes import RGB, LandClass, classes_of
+from sen12ts_pipeline.dataset.classes import RGB, LandClass, Table, classes_of
 from sen12ts_pipeline.domain.layers import NODATA, S1_MASK, S2_MASK
 from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.ports import Float32, Int16, UInt8
@@ -47,8 +47,8 @@ class View:
         Optical stack as in the file.
     label : int16 (rows, cols)
         Codes as in the file.
-    table : str
-        Class table of the label (`classes.TABLES`); by default WorldCover if it has all codes.
+    table : Table or str
+        Class table of the label, or its name (`classes.TABLES`); by default WorldCover if it has all codes.
     """
 
     name: TripletName
@@ -56,7 +56,7 @@ class View:
     s1: Float32
     s2: Int16
     label: Int16
-    table: str = ""
+    table: Table | str = ""
 
 
 def quicklook(view: View, *, title: str = "") -> bytes:
@@ -129,7 +129,7 @@ def _pictures(view: View) -> tuple[UInt8, ...]:
     )
 
 
-def _classes(label: Int16, table: str) -> dict[int, LandClass]:
+def _classes(label: Int16, table: Table | str) -> dict[int, LandClass]:
     return dict(classes_of((code for code in np.unique(label).tolist() if code != NODATA), table))
 
 
