@@ -19,6 +19,7 @@ import shapely
 from affine import Affine
 from pyproj import CRS
 from rasterio.enums import MergeAlg
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import rasterize
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
@@ -30,7 +31,7 @@ from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.digests import digest_of
 from sen12ts_pipeline.labels.features import COLUMN_KEY, KEY, FeatureFile, Features, Objects
 from sen12ts_pipeline.labels.names import Codes, dun_codes
-from sen12ts_pipeline.labels.places import transformer, without_network
+from sen12ts_pipeline.labels.places import ignored, transformer, without_network
 from sen12ts_pipeline.ports import Int16, Label
 
 CLASSES_KEY = "labels.classes"
@@ -241,9 +242,10 @@ def _burn(
     """Values of polygons at the pixels' centres, 0 elsewhere."""
     if not shapes:
         return np.zeros(grid.shape, dtype)
-    burnt: npt.NDArray[np.int32] = rasterize(
-        shapes, grid.shape, fill=0, transform=Affine(*grid.transform), dtype=dtype, merge_alg=merge
-    )
+    with ignored(NotGeoreferencedWarning):  # of a raster in memory, before it gets its place
+        burnt: npt.NDArray[np.int32] = rasterize(
+            shapes, grid.shape, fill=0, transform=Affine(*grid.transform), dtype=dtype, merge_alg=merge
+        )
     return burnt
 
 
