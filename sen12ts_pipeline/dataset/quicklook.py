@@ -196,13 +196,17 @@ def _legend_optical(page: Image.Image, x: int, y: int, _: View) -> None:
 
 def _legend_label(page: Image.Image, x: int, y: int, view: View) -> None:
     draw = ImageDraw.Draw(page)
-    shares = _shares(view)
-    if not shares:
+    entries = [(share, one.rgb, one.name) for one, share in _shares(view)]
+    unlabelled = float((view.label == NODATA).mean())
+    if not entries:
         draw.text((x, y - 3), "the source says nothing here", GREY, _font(14))
-    for k, (one, share) in enumerate(shares[:LEGEND_CLASSES]):
+        return
+    if unlabelled:
+        entries = sorted([*entries, (unlabelled, colours.NOTHING, "without a label")], key=lambda one: -one[0])
+    for k, (share, colour, name) in enumerate(entries[:LEGEND_CLASSES]):
         percent = f"{share:.0%}" if share >= 0.005 else "< 1%"
-        _chip(draw, x, y + 22 * k, one.rgb, f"{one.name}   {percent}", SIDE - 20)
-    rest = len(shares) - LEGEND_CLASSES
+        _chip(draw, x, y + 22 * k, colour, f"{name}   {percent}", SIDE - 20)
+    rest = len(entries) - LEGEND_CLASSES
     if rest > 0:
         draw.text((x + 20, y + 22 * LEGEND_CLASSES - 3), f"and {rest} more", GREY, _font(14))
 
