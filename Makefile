@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .PHONY: help setup run test test-snap test-applications check format ui bench bench-peers lock clean demo-clean
 
-export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS STORE MASK PORT
+export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS LABEL_SOURCE LABEL_COLUMN LABEL_CLASSES LABEL_OTHER_YEAR STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
 export PYTHONPATH := $(CURDIR)
 

@@ -370,6 +370,24 @@ class CloudMasker(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Label:
+    """Land cover of a grid.
+
+    Attributes
+    ----------
+    codes : int16 (rows, cols)
+        The source's own codes, -3000 where it says nothing.
+    notes : mapping of str to int or list of str
+        What people should know of it, without places and times: features that were mended or got no pixel, maps that
+        are missing. Zeros and empty lists are left out.
+    """
+
+    codes: Int16
+    notes: Mapping[str, int | list[str]]
+
+
+@runtime_checkable
 class LabelSource(Protocol):
     """Land cover of a grid."""
 
@@ -378,8 +396,18 @@ class LabelSource(Protocol):
         """``name`` and ``sha256`` of the source; the digest is part of the label's recipe."""
         ...
 
-    def label(self, grid: Grid) -> Int16:
-        """Codes of the source by nearest neighbour, -3000 where it says nothing; (rows, cols)."""
+    @property
+    def year(self) -> int | None:
+        """Year that the source says it describes; None if it does not say."""
+        ...
+
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """Codes by which the source says that it knows nothing; they stay as they are and count as unlabelled."""
+        ...
+
+    def label(self, grid: Grid) -> Label:
+        """Land cover at the centres of a grid's pixels; ConfigurationError when the source cannot be used."""
         ...
 
 
@@ -510,6 +538,7 @@ __all__ = [
     "Gate",
     "Granule",
     "Int16",
+    "Label",
     "LabelSource",
     "Ledger",
     "ObjectKey",

@@ -25,10 +25,14 @@ from sen12ts_pipeline.catalogues import places, registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
+from sen12ts_pipeline.dataset.classes import LandClass, Table, named, read_classes, table_from, table_of
 from sen12ts_pipeline.domain.passes import Pass, Slice
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.labels.maps import CdlLabels, WorldCoverLabels
+from sen12ts_pipeline.labels.names import Codes
 from sen12ts_pipeline.labels.rasters import RasterLabels
-from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles, SarEngine
+from sen12ts_pipeline.labels.vectors import CROP_COLUMN, ParcelLabels, VectorLabels
+from sen12ts_pipeline.ports import NO_ORBIT_FILES, LabelSource, OrbitFiles, SarEngine
 from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from sen12ts_pipeline.sar.native.memory import keep_freed_memory
 from sen12ts_pipeline.sentinel1.manifest import MANIFEST, read_slice
@@ -36,7 +40,7 @@ from sen12ts_pipeline.sentinel1.subset import listed_bytes
 from sen12ts_pipeline.sentinel2.masks import SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
 from sen12ts_pipeline.settings.load import find_aoi, load_settings
-from sen12ts_pipeline.settings.model import AoiSettings, CatalogueSettings, Settings
+from sen12ts_pipeline.settings.model import AoiSettings, CatalogueSettings, LabelSettings, Settings
 from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
@@ -82,7 +86,9 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     orbits = OrbitFolder(aoi.catalogue.orbits) if aoi.catalogue.orbits else NO_ORBIT_FILES
     dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
     dem.check()
-    labels = RasterLabels(_needed(source, "labels.path", aoi.labels.path))
+    own = read_classes(aoi.labels.classes) if aoi.labels.classes else ()
+    classes = _classes(aoi.labels, own)
+    labels = _labels(aoi.labels, _needed(source, "labels.path", aoi.labels.path), own, classes)
     store = store_of(settings)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
@@ -96,7 +102,9 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         profile=settings.profile,
         workers=settings.workers,
         label_name=aoi.labels.name,
-        label_year=aoi.labels.year,
+        label_year=_label_year(aoi, labels),
+        label_classes=classes,
+        other_label_year=aoi.labels.allow_other_year,
         origin=str(aoi.catalogue.root or aoi.catalogue.kind),
         searched="catalogue.root" if aoi.catalogue.kind == "archive" else "catalogue.kind",
         catalogue=WithOrbits(found, orbits),
@@ -126,6 +134,34 @@ def _products(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str]) 
         known = places.connect(archive, at, spool.folder / "places")
         sources.append(LiveSource(known, Provider(archive), spool, downloads, whole=how.mode == "product"))
     return ChainSource(sources)
+
+
+def _classes(chosen: LabelSettings, own: Sequence[LandClass]) -> Table | str:
+    """Class table of the labels, or its name."""
+    if chosen.source == "parcels":
+        return {**named("sigpac"), **table_from(own)} if own else "sigpac"
+    if own:
+        return table_from(own)
+    return {"raster": table_of(chosen.name), "vector": ""}.get(chosen.source, chosen.source)
+
+
+def _labels(chosen: LabelSettings, path: Path, own: Sequence[LandClass], classes: Table | str) -> LabelSource:
+    if chosen.source in ("parcels", "vector"):
+        codes = Codes((one.name, one.code) for one in own) if own else None
+        if chosen.source == "parcels":
+            return ParcelLabels(path, chosen.column or CROP_COLUMN, codes, chosen.layer)
+        return VectorLabels(path, chosen.column, codes, chosen.layer)
+    if chosen.source == "worldcover":
+        return WorldCoverLabels(path)
+    return CdlLabels(path, named(classes)) if chosen.source == "cdl" else RasterLabels(path)
+
+
+def _label_year(aoi: AoiSettings, labels: LabelSource) -> int | None:
+    """Year that the labels describe, by the settings or their files, which must not disagree."""
+    said, told = aoi.labels.year, labels.year
+    if said is not None and told is not None and said != told:
+        raise ConfigurationError(f"area {aoi.name}", "labels.year", f"must be the year of the files, {told}", said)
+    return told if said is None else said
 
 
 def _catalogue(

@@ -23,15 +23,22 @@ VARIABLES = {
     "DEM": "elevation model, a GeoTIFF or VRT, metres",
     "DEM_VERTICAL": "what its heights count from: ellipsoidal, egm96 or egm2008",
     "GEOID": "undulation grid of that geoid, metres; needed for egm2008",
-    "LABELS": "land-cover map, a GeoTIFF",
+    "LABELS": "land-cover map: a GeoTIFF, a folder of them, or a file of polygons (GeoPackage, Shapefile, ...)",
+    "LABEL_SOURCE": "worldcover, cdl, parcels, raster or vector (default: raster or vector, by the file)",
+    "LABEL_COLUMN": "column of the class in a file of polygons",
+    "LABEL_CLASSES": "class table of LABELS, a CSV file with the columns code,name,color",
+    "LABEL_OTHER_YEAR": "yes: the map may describe another year than YEAR; it is recorded",
     "STORE": "folder of the data set (default: data/store)",
     "MASK": "cloud masker (default: scl)",
 }
 DEMO_AOI, DEMO_SEASON = "demo", Season.FALL
-_FILES = ("ARCHIVE", "DEM", "LABELS", "GEOID")
+_FILES = ("ARCHIVE", "DEM", "LABELS", "GEOID", "LABEL_CLASSES")
 _OF_A_FILE = ("ARCHIVE", "YEAR", "SEASON", "DEM", "DEM_VERTICAL", "LABELS")
-_ONLY_OF_A_FILE = ("ARCHIVE", "DEM", "DEM_VERTICAL", "GEOID", "LABELS")
+_OF_LABELS = ("LABEL_SOURCE", "LABEL_COLUMN", "LABEL_CLASSES", "LABEL_OTHER_YEAR")
+_ONLY_OF_A_FILE = ("ARCHIVE", "DEM", "DEM_VERTICAL", "GEOID", "LABELS", *_OF_LABELS)
 _OF_THE_MAKEFILE = ("PYTHON",)
+_POLYGONS = (".gpkg", ".shp", ".geojson", ".json", ".fgb", ".parquet", ".geoparquet")
+_SOURCES = ("worldcover", "cdl", "parcels", "raster", "vector")
 _VERTICALS = ("ellipsoidal", "egm96", "egm2008")
 
 
@@ -127,13 +134,16 @@ def _errors(variables: Mapping[str, str]) -> list[str]:
             errors += [f"{name}: must be given too: {VARIABLES[name]}" for name in missing]
         if variables.get("DEM_VERTICAL") == "egm2008" and "GEOID" not in variables:
             errors.append(f"GEOID: must be given when DEM_VERTICAL is egm2008: {VARIABLES['GEOID']}")
+        is_vector = _label_source(variables) == "vector" and Path(variables.get("LABELS", "")).is_file()
+        if is_vector and "LABEL_COLUMN" not in variables:
+            errors.append(f"LABEL_COLUMN: must be given when LABELS are polygons: {VARIABLES['LABEL_COLUMN']}")
         if "AOI" in variables and not Path(variables["AOI"]).is_file():
             errors.append(f"AOI: must be an existing GeoJSON file; got {variables['AOI']!r}")
     elif "AOI" in variables and "SEASON" not in variables and variables["AOI"] != DEMO_AOI:
         errors.append(f"SEASON: must be given too: {VARIABLES['SEASON']}")
     for name in _FILES:
         if name in variables and not _is_there(name, Path(variables[name])):
-            kind = "folder" if name == "ARCHIVE" else "file"
+            kind = {"ARCHIVE": "folder", "LABELS": "file or folder"}.get(name, "file")
             errors.append(f"{name}: must be an existing, readable {kind}; got {variables[name]!r}")
     errors += _wrong_words(variables)
     if "STORE" in variables and Path(variables["STORE"]).exists() and not Path(variables["STORE"]).is_dir():
@@ -143,7 +153,13 @@ def _errors(variables: Mapping[str, str]) -> list[str]:
 
 def _wrong_words(variables: Mapping[str, str]) -> list[str]:
     errors = []
-    for name, words in (("SEASON", tuple(Season)), ("DEM_VERTICAL", _VERTICALS)):
+    words_of = {
+        "SEASON": tuple(Season),
+        "DEM_VERTICAL": _VERTICALS,
+        "LABEL_SOURCE": _SOURCES,
+        "LABEL_OTHER_YEAR": ("yes", "no"),
+    }
+    for name, words in words_of.items():
         if name in variables and variables[name] not in words:
             errors.append(f"{name}: must be one of {', '.join(words)}; got {variables[name]!r}")
     year = variables.get("YEAR", "2023")
@@ -153,7 +169,8 @@ def _wrong_words(variables: Mapping[str, str]) -> list[str]:
 
 
 def _is_there(name: str, path: Path) -> bool:
-    return (path.is_dir() if name == "ARCHIVE" else path.is_file()) and os.access(path, os.R_OK)
+    is_there = {"ARCHIVE": path.is_dir, "LABELS": path.exists}.get(name, path.is_file)
+    return is_there() and os.access(path, os.R_OK)
 
 
 def _area_of_file(
@@ -176,7 +193,7 @@ def _area_of_file(
         year=int(variables["YEAR"]),
         catalogue={"kind": "archive", "root": str(Path(variables["ARCHIVE"]).absolute())},
         dem=dem,
-        labels={"name": _label_name(labels), "path": str(labels)},
+        labels=_labels(variables, labels),
     )
     read_boundary(aoi)
     folder = state.adhoc / aoi.name
@@ -185,6 +202,26 @@ def _area_of_file(
     link.unlink(missing_ok=True)
     link.symlink_to(environment["SEN12TS_CONFIG"])
     return aoi, {**environment, "SEN12TS_CONFIG": str(link), "SEN12TS_AOIS": ""}
+
+
+def _labels(variables: Mapping[str, str], path: Path) -> dict[str, object]:
+    """Settings of the labels."""
+    settings: dict[str, object] = {
+        "name": _label_name(path),
+        "source": _label_source(variables),
+        "path": str(path),
+        "column": variables.get("LABEL_COLUMN", ""),
+        "allow_other_year": variables.get("LABEL_OTHER_YEAR") == "yes",
+    }
+    if "LABEL_CLASSES" in variables:
+        settings["classes"] = str(Path(variables["LABEL_CLASSES"]).absolute())
+    return settings
+
+
+def _label_source(variables: Mapping[str, str]) -> str:
+    """What kind of map the labels are: as told, else by the file's name."""
+    guess = "vector" if Path(variables.get("LABELS", "")).suffix.lower() in _POLYGONS else "raster"
+    return variables.get("LABEL_SOURCE", guess)
 
 
 def _label_name(labels: Path) -> str:

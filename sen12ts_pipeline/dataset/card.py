@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from shapely.geometry.base import BaseGeometry
 
 from sen12ts_pipeline.dataset import figures, stac
-from sen12ts_pipeline.dataset.classes import classes_of
+from sen12ts_pipeline.dataset.classes import Table, classes_of
 from sen12ts_pipeline.dataset.statistics import Statistics
 from sen12ts_pipeline.domain.layers import LABEL_LAYERS, NODATA, S1_LAYERS, S1_UNITS, S2_LAYERS, S2_NATIVE_M
 from sen12ts_pipeline.domain.rules import TRIPLET_BYTES
@@ -65,8 +65,8 @@ class Area:
         What made them.
     labels : str
         Name of the label source.
-    table : str
-        Class table of the labels (`classes.TABLES`); empty if none.
+    table : Table or str
+        Class table of the labels, or its name (`classes.TABLES`); empty if none.
     outline : Polygon or MultiPolygon, optional
         Boundary in degrees.
     statistics : Statistics, optional
@@ -77,7 +77,7 @@ class Area:
     rows: Sequence[Mapping[str, Any]]
     software: Mapping[str, str]
     labels: str = ""
-    table: str = ""
+    table: Table | str = ""
     outline: BaseGeometry | None = None
     statistics: Statistics | None = None
 

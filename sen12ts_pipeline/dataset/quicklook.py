@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 
 from sen12ts_pipeline.dataset import colours
-from sen12ts_pipeline.dataset.classes import RGB, LandClass, classes_of
+from sen12ts_pipeline.dataset.classes import RGB, LandClass, Table, classes_of
 from sen12ts_pipeline.domain.layers import NODATA, S1_MASK, S2_MASK
 from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.ports import Float32, Int16, UInt8
@@ -47,8 +47,8 @@ class View:
         Optical stack as in the file.
     label : int16 (rows, cols)
         Codes as in the file.
-    table : str
-        Class table of the label (`classes.TABLES`); by default WorldCover if it has all codes.
+    table : Table or str
+        Class table of the label, or its name (`classes.TABLES`); by default WorldCover if it has all codes.
     """
 
     name: TripletName
@@ -56,7 +56,7 @@ class View:
     s1: Float32
     s2: Int16
     label: Int16
-    table: str = ""
+    table: Table | str = ""
 
 
 def quicklook(view: View, *, title: str = "") -> bytes:
@@ -129,7 +129,7 @@ def _pictures(view: View) -> tuple[UInt8, ...]:
     )
 
 
-def _classes(label: Int16, table: str) -> dict[int, LandClass]:
+def _classes(label: Int16, table: Table | str) -> dict[int, LandClass]:
     return dict(classes_of((code for code in np.unique(label).tolist() if code != NODATA), table))
 
 
@@ -196,13 +196,17 @@ def _legend_optical(page: Image.Image, x: int, y: int, _: View) -> None:
 
 def _legend_label(page: Image.Image, x: int, y: int, view: View) -> None:
     draw = ImageDraw.Draw(page)
-    shares = _shares(view)
-    if not shares:
+    entries = [(share, one.rgb, one.name) for one, share in _shares(view)]
+    unlabelled = float((view.label == NODATA).mean())
+    if not entries:
         draw.text((x, y - 3), "the source says nothing here", GREY, _font(14))
-    for k, (one, share) in enumerate(shares[:LEGEND_CLASSES]):
+        return
+    if unlabelled:
+        entries = sorted([*entries, (unlabelled, colours.NOTHING, "without a label")], key=lambda one: -one[0])
+    for k, (share, colour, name) in enumerate(entries[:LEGEND_CLASSES]):
         percent = f"{share:.0%}" if share >= 0.005 else "< 1%"
-        _chip(draw, x, y + 22 * k, one.rgb, f"{one.name}   {percent}", SIDE - 20)
-    rest = len(shares) - LEGEND_CLASSES
+        _chip(draw, x, y + 22 * k, colour, f"{name}   {percent}", SIDE - 20)
+    rest = len(entries) - LEGEND_CLASSES
     if rest > 0:
         draw.text((x + 20, y + 22 * LEGEND_CLASSES - 3), f"and {rest} more", GREY, _font(14))
 

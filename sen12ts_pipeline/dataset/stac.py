@@ -6,7 +6,7 @@ the form of STAC 1.1: bands are an array of the asset, with the second versions 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,9 @@ MEDIA_TYPES = {
     Profile.COMPAT: "image/tiff; application=geotiff",
 }
 COLLECTION_FILE = "collection.json"
+CLASSES_FILE, STYLE_FILE = "classes.csv", "classes.qml"
+"""Class table of the labels, beside the collection."""
+LABEL_TITLE = "Land cover"
 DEGREE_DECIMALS = 7
 
 _OPTICS = {
@@ -86,7 +89,14 @@ def item_bytes(document: Mapping[str, Any]) -> bytes:
     return canonical_json(document)
 
 
-def collection(aoi: str, items: Iterable[Mapping[str, Any]], *, description: str, licence: str) -> dict[str, Any]:
+def collection(
+    aoi: str,
+    items: Iterable[Mapping[str, Any]],
+    *,
+    description: str,
+    licence: str,
+    classes: Iterable[LandClass] = (),
+) -> dict[str, Any]:
     """STAC collection of an AOI, beside its folder ``metadata``; derived from the items, in the order of their names.
 
     Parameters
@@ -99,6 +109,8 @@ def collection(aoi: str, items: Iterable[Mapping[str, Any]], *, description: str
         For people; Markdown.
     licence : str
         SPDX identifier or ``other``.
+    classes : iterable of LandClass
+        Class table of the labels; with it come the files `CLASSES_FILE` and `STYLE_FILE` as assets.
     """
     ordered = sorted(items, key=lambda one: str(one["id"]))
     if not ordered:
@@ -121,6 +133,7 @@ def collection(aoi: str, items: Iterable[Mapping[str, Any]], *, description: str
             key: sorted({one["properties"][key] for one in ordered})
             for key in ("proj:code", "sat:orbit_state", "sat:relative_orbit", "sen12ts:partition")
         },
+        **_classes_of_collection(sorted(classes)),
         "links": [
             {"rel": "root", "href": f"./{COLLECTION_FILE}", "type": "application/json"},
             *(
@@ -128,6 +141,20 @@ def collection(aoi: str, items: Iterable[Mapping[str, Any]], *, description: str
                 for one in ordered
             ),
         ],
+    }
+
+
+def _classes_of_collection(classes: Sequence[LandClass]) -> dict[str, Any]:
+    """Class table of a collection: in the bands that items have, and as files."""
+    if not classes:
+        return {}
+    csv = {"href": f"./{CLASSES_FILE}", "title": "Classes of the labels", "type": "text/csv", "roles": ["metadata"]}
+    style = {"href": f"./{STYLE_FILE}", "title": "Style of QGIS", "type": "application/xml", "roles": ["metadata"]}
+    label = {"title": LABEL_TITLE, "roles": ["data", "labels"], "bands": _label_bands(classes)}
+    return {
+        "stac_extensions": [one for one in EXTENSIONS if "/classification/" in one or "/raster/" in one],
+        "assets": {"classes": csv, "style": style},
+        "item_assets": {"label": label},
     }
 
 
@@ -270,6 +297,7 @@ def _own(triplet: Triplet) -> dict[str, Any]:
         "scene_cloud_percent": triplet.scene.cloud_percent,
         "invalid_s1": triplet.invalid_s1,
         "invalid_s2": triplet.invalid_s2,
+        **({"label_year": triplet.label_year} if triplet.label_year is not None else {}),
         "label_histogram": {str(code): count for code, count in sorted(triplet.histogram.items())},
         "provenance": triplet.provenance,
     }
@@ -283,7 +311,7 @@ def _assets(triplet: Triplet, media_type: str) -> dict[str, Any]:
         "s1": {"title": "Sentinel-1 stack", "type": media_type, "roles": ["data"], "bands": _radar_bands()},
         "s2": {"title": "Sentinel-2 stack", "type": media_type, "roles": ["data"], "bands": _optical_bands()},
         "label": {
-            "title": "Land cover",
+            "title": LABEL_TITLE,
             "type": media_type,
             "roles": ["data", "labels"],
             "bands": _label_bands(classes_of(codes, triplet.class_table).values()),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sen12ts_pipeline.dataset.classes import Table
 from sen12ts_pipeline.domain.granules import Scene
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.names import LabelName, TripletName
@@ -55,8 +56,10 @@ class Triplet:
         ``s1``, ``s2``, ``label``, and ``quicklook`` if there is one.
     provenance : mapping
         JSON values: products, bursts, orbits, DEM, engine, parameters. No time of making, host or path.
-    class_table : str
-        Class table of the label (`classes.TABLES`); empty if none.
+    class_table : Table or str
+        Class table of the label, or its name (`classes.TABLES`); empty if none.
+    label_year : int or None
+        Year that the label's map describes, where it is not the partition's.
     """
 
     partition: Partition
@@ -68,7 +71,8 @@ class Triplet:
     histogram: Mapping[int, int] = field(hash=False)
     files: Mapping[str, FileFacts] = field(hash=False)
     provenance: Mapping[str, Any] = field(hash=False)
-    class_table: str = ""
+    class_table: Table | str = field(default="", hash=False)
+    label_year: int | None = None
 
     def __post_init__(self) -> None:
         if not set(FILES) <= set(self.files) <= {*FILES, "quicklook"}:

@@ -367,15 +367,44 @@ class LabelSettings(Options):
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_]*$",
         max_length=60,
-        description="Name of the source, which tells the meaning of its codes: `cdl_2020`, `worldcover_2020_v100`, "
-        "`dun_2020`.",
+        description="Name of the source: `cdl_2020`, `worldcover_2020_v100`, `dun_2020`. Of a `raster` without "
+        "`classes` its beginning tells the class table: `cdl`, `worldcover`, `sigpac`.",
+    )
+    source: Literal["raster", "worldcover", "cdl", "parcels", "vector"] = Field(
+        default="raster",
+        description="What kind of map it is: ESA `worldcover`, the USDA's `cdl`, Catalonia's declared `parcels` (DUN), "
+        "or a `raster` or polygons (`vector`) of your own (docs/labels.md).",
     )
     path: FilePath | None = Field(
-        default=None, description="Raster or parcels with the source's own codes; needed before anything can be made."
+        default=None,
+        description="A raster, a folder of rasters, or a file of polygons; needed before anything can be made.",
+    )
+    layer: str = Field(default="", description="Layer of a file of polygons that has several.")
+    column: str = Field(
+        default="",
+        description="Column of the class in a file of polygons; of `parcels` `cultiu`, if none is given.",
+    )
+    classes: FilePath | None = Field(
+        default=None,
+        description="CSV file `code,name,color` of your own classes: names of a `vector` need it; for `parcels` it "
+        "adds names to the delivered ones.",
     )
     year: Whole | None = Field(
-        default=None, ge=1900, le=2100, description="Year that the map describes, where it is not the area's year."
+        default=None,
+        ge=1900,
+        le=2100,
+        description="Year that the map describes, where its files do not tell it.",
     )
+    allow_other_year: bool = Field(
+        default=False, description="Whether the map may be of another year than the imagery; it is recorded then."
+    )
+
+    @field_validator("column")
+    @classmethod
+    def _given_for_a_vector(cls, column: str, info: ValidationInfo) -> str:
+        if not column and info.data.get("source") == "vector":
+            raise ValueError("must be given for a vector: the column of the class")
+        return column
 
 
 class AoiSettings(Options):

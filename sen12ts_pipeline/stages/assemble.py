@@ -14,7 +14,6 @@ from typing import Any
 
 from sen12ts_pipeline import __version__
 from sen12ts_pipeline.dataset import geotiff, quicklook, stac
-from sen12ts_pipeline.dataset.classes import TABLES
 from sen12ts_pipeline.dataset.stacks import s1_stack
 from sen12ts_pipeline.dataset.triplet import FileFacts, Triplet, histogram, invalid_pixels, name_of, paths_of
 from sen12ts_pipeline.domain.names import TripletName
@@ -35,8 +34,9 @@ from sen12ts_pipeline.ports import (
 )
 from sen12ts_pipeline.stages import labels, optical, radar
 from sen12ts_pipeline.stages.documents import SELECTION, Assembled, ChosenTile, Outcome, Plan, assembled
+from sen12ts_pipeline.stages.generation import other_label_year
 from sen12ts_pipeline.stages.match import plan_of
-from sen12ts_pipeline.stages.recipes import frame_of, frame_recipe, label_recipe, optical_recipe
+from sen12ts_pipeline.stages.recipes import frame_of, frame_recipe, optical_recipe
 from sen12ts_pipeline.stages.screen import terrain_of
 from sen12ts_pipeline.stages.select import candidate_record, metadata_key, reference_of, selection_of, spare_record
 from sen12ts_pipeline.stages.services import Services, obtained
@@ -103,6 +103,7 @@ class Ingredients:
     s1: Float32
     s2: Int16
     label: Int16
+    label_notes: Mapping[str, Any]
 
 
 class _Tile:
@@ -187,8 +188,8 @@ class _Tile:
             recipe = frame_recipe(one.tile, reference, *flights, services)
             frames.append(frame_of(one.tile, *services.artifacts.get_arrays(recipe)))
         s2 = services.artifacts.get_arrays(optical_recipe(one.tile, scene, services))[0]["stack"]
-        label = services.artifacts.get_arrays(label_recipe(one.tile, services))[0]["label"]
-        return Ingredients(one, terrain, tuple(frames), s1_stack(frames, terrain), s2, label)
+        label = labels.of(one.tile, services)
+        return Ingredients(one, terrain, tuple(frames), s1_stack(frames, terrain), s2, label.codes, label.notes)
 
     def _check(self, made: Ingredients) -> None:
         """Rule 4 again, on the final masks: a layer without data counts too."""
@@ -206,17 +207,13 @@ class _Tile:
     def _encode(self, made: Ingredients, name: TripletName) -> dict[str, bytes]:
         tile, profile = made.candidate.tile, self._profile
         tags = {"DATASET": "SEN12TS", "TILE": str(tile)}
-        view = quicklook.View(name, str(tile), made.s1, made.s2, made.label, self._table)
+        view = quicklook.View(name, str(tile), made.s1, made.s2, made.label, self._services.label_classes)
         return {
             "s1": geotiff.encode_s1(made.s1, tile.grid, profile=profile, tags=tags | _looks_tags(made.terrain)),
             "s2": geotiff.encode_s2(made.s2, tile.grid, profile=profile, tags=tags),
             "label": geotiff.encode_label(made.label, tile.grid, profile=profile, tags=tags),
             "quicklook": quicklook.quicklook(view, title=self._partition.aoi),
         }
-
-    @property
-    def _table(self) -> str:
-        return class_table(self._services.label_name)
 
     def _put(self, name: str, body: bytes) -> FileFacts:
         """Write a file; facts of what is there then, which may be a twin with other bytes."""
@@ -239,7 +236,8 @@ class _Tile:
             histogram=histogram(made.label),
             files=files,
             provenance=self._provenance(made),
-            class_table=self._table,
+            class_table=self._services.label_classes,
+            label_year=other_label_year(self._partition, self._services),
         )
 
     def _provenance(self, made: Ingredients) -> dict[str, Any]:
@@ -247,7 +245,7 @@ class _Tile:
         return {
             "engine": services.engine.identity.as_json(),
             "masker": services.masker.identity.as_json(),
-            "label_source": dict(services.labels.identity),
+            "label_source": {**services.labels.identity, **made.label_notes},
             "scene": {
                 "id": made.candidate.scene_id,
                 "products": list(self._plan.scene(made.candidate.scene_id).products),
@@ -265,8 +263,3 @@ def _looks_tags(terrain: Terrain) -> dict[str, str]:
         "EFFECTIVE_LOOKS": str(terrain.notes["effective_looks"]),
         "COHERENCE_FLOOR": str(terrain.notes["coherence_floor"]),
     }
-
-
-def class_table(label_name: str) -> str:
-    """Class table that tells the codes of a label source: the one with which its name begins; empty if none."""
-    return next((t for t in TABLES if label_name.startswith(t)), "")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterable
 
 from shapely.geometry.base import BaseGeometry
 
-from sen12ts_pipeline.dataset import card, index
+from sen12ts_pipeline.dataset import card, index, stac
+from sen12ts_pipeline.dataset.classes import LandClass, Table, table_from, table_of
 from sen12ts_pipeline.dataset.reader import Dataset
 from sen12ts_pipeline.dataset.statistics import FILE, Statistics, statistics_of
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.ports import ObjectKey, ObjectStore
-from sen12ts_pipeline.stages.assemble import class_table
 
 Outline = Callable[[str], tuple[BaseGeometry | None, str]]
 """Boundary and label source of an area, as far as they are configured."""
@@ -54,7 +55,17 @@ def _area(store: ObjectStore, aoi: str, outline: Outline) -> card.Area | None:
     boundary, labels = outline(aoi)
     labels = labels or str(item["properties"]["sen12ts:provenance"].get("label_source", {}).get("name", ""))
     software = dict(item["properties"]["processing:software"])
-    return card.Area(aoi, rows, software, labels, class_table(labels), boundary, _statistics(store, aoi))
+    classes = _classes(store, aoi) or table_of(labels)
+    return card.Area(aoi, rows, software, labels, classes, boundary, _statistics(store, aoi))
+
+
+def _classes(store: ObjectStore, aoi: str) -> Table:
+    """Class table that lies beside the data set; empty if there is none."""
+    try:
+        text = store.get(ObjectKey(f"{aoi}/{stac.CLASSES_FILE}")).decode()
+    except KeyError:
+        return {}
+    return table_from(LandClass(int(r["code"]), r["name"], r["color"]) for r in csv.DictReader(text.splitlines()))
 
 
 def _statistics(store: ObjectStore, aoi: str) -> Statistics | None:

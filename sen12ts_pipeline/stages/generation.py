@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from sen12ts_pipeline.dataset.classes import csv_of
 from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import ConfigurationError
@@ -31,8 +32,10 @@ def check(partition: Partition, services: Services) -> None:
     Raises
     ------
     ConfigurationError
-        Naming the first setting that differs from the one with which the store was begun.
+        Naming the first setting that differs from the one with which the store was begun; or when the labels are of
+        another year than the imagery and that is not allowed.
     """
+    _check_label_year(partition, services)
     key = _key(partition)
     if not services.store.exists(key):
         return
@@ -64,8 +67,27 @@ def settings(services: Services) -> dict[str, Any]:
             "name": services.label_name,
             "year": services.label_year,
             "sha256": services.labels.identity["sha256"],
+            "classes": _own_classes(services),
         },
     }
+
+
+def other_label_year(partition: Partition, services: Services) -> int | None:
+    """Year of the labels where it is not that of the imagery; None if it is, or is not known."""
+    return services.label_year if services.label_year != partition.year else None
+
+
+def _check_label_year(partition: Partition, services: Services) -> None:
+    if other_label_year(partition, services) is not None and not services.other_label_year:
+        rule = f"must be the year of the imagery, {partition.year}, unless labels.allow_other_year is true"
+        raise ConfigurationError(f"area {partition.aoi}", "labels.year", rule, services.label_year)
+
+
+def _own_classes(services: Services) -> str | None:
+    """Digest of a class table of the user's own; the delivered ones change with the program only."""
+    if isinstance(services.label_classes, str):
+        return None
+    return hashlib.sha256(csv_of(services.label_classes.values())).hexdigest()
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:  # noqa: ANN401 - JSON, to any depth

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sen12ts_pipeline.dataset import geotiff, index, quicklook, stac
+from sen12ts_pipeline.dataset.classes import LandClass, classes_of, csv_of, named, style_of
 from sen12ts_pipeline.dataset.triplet import paths_of
+from sen12ts_pipeline.domain.layers import NODATA
 from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.ports import ObjectKey
@@ -25,7 +28,7 @@ def run(partition: str, services: Services) -> str:
     outcomes = outcomes_of(parsed, services)
     finished = sorted((o for o in outcomes if o.slot is not None), key=lambda o: o.name)
     items = [json.loads(services.store.get(metadata_key(parsed, o.name))) for o in finished]
-    part = ObjectKey(f"{parsed.aoi}/index/{parsed.name}.parquet")
+    part = part_key(parsed)
     services.store.replace(part, index.part(items))
     catalogue = stac.catalog(parsed, [o.name for o in finished])
     services.store.replace(ObjectKey(f"{parsed.aoi}/stac/{parsed.name}.json"), stac.item_bytes(catalogue))
@@ -37,6 +40,11 @@ def run(partition: str, services: Services) -> str:
     _derive(parsed, services)
     services.ledger.record_event(parsed, "publish", "index written", triplets=float(len(finished)))
     return str(part)
+
+
+def part_key(partition: Partition) -> ObjectKey:
+    """Where the index part of a partition lies."""
+    return ObjectKey(f"{partition.aoi}/index/{partition.name}.parquet")
 
 
 def preview_key(partition: Partition) -> ObjectKey:
@@ -67,17 +75,26 @@ def _view(partition: Partition, outcome: Outcome, services: Services) -> quicklo
         key = ObjectKey(f"{partition.aoi}/{paths[kind]}")
         return geotiff.decode(services.store.get(key), name=key).array
 
-    tile, table = str(outcome.screened.candidate.tile), assemble.class_table(services.label_name)
-    return quicklook.View(name, tile, layers("s1"), layers("s2"), layers("label")[0], table)
+    tile, classes = str(outcome.screened.candidate.tile), services.label_classes
+    return quicklook.View(name, tile, layers("s1"), layers("s2"), layers("label")[0], classes)
+
+
+def classes_of_labels(items: Iterable[Mapping[str, Any]], services: Services) -> list[LandClass]:
+    """Class table of an area's labels, and what its items have besides; by code."""
+    codes = {int(code) for item in items for code in item["properties"]["sen12ts:label_histogram"]} - {NODATA}
+    return sorted({**classes_of(codes, services.label_classes), **named(services.label_classes)}.values())
 
 
 def _derive(partition: Partition, services: Services) -> None:
-    """Merged index and collection of the AOI, from what all its partitions left."""
+    """Merged index, collection and class table of the AOI, from what all its partitions left."""
     store, aoi = services.store, partition.aoi
     folder = f"{aoi}/index/"
     merged = ObjectKey(f"{folder}index.parquet")
     store.replace(merged, index.merge(store.get(k) for k in store.keys(folder) if k != merged))
     items = [json.loads(store.get(k)) for k in store.keys(f"{aoi}/metadata/")]
     if items:
-        collection = stac.collection(aoi, items, description=DESCRIPTION, licence="other")
+        classes = classes_of_labels(items, services)
+        collection = stac.collection(aoi, items, description=DESCRIPTION, licence="other", classes=classes)
+        store.replace(ObjectKey(f"{aoi}/{stac.CLASSES_FILE}"), csv_of(classes))
+        store.replace(ObjectKey(f"{aoi}/{stac.STYLE_FILE}"), style_of(classes))
         store.replace(ObjectKey(f"{aoi}/{stac.COLLECTION_FILE}"), stac.item_bytes(collection))

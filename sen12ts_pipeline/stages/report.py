@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
+from sen12ts_pipeline.dataset import index
+from sen12ts_pipeline.domain.layers import NODATA
 from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.domain.rules import TRIPLET_BYTES
 from sen12ts_pipeline.domain.seasons import Partition
@@ -44,6 +46,7 @@ def run(partition: str, services: Services) -> str:
         "tiles": len(match.plan_of(parsed, services).tiles),
         "counts": [{"state": s, "rule": r, "candidates": n} for (s, r), n in sorted(counts.items())],
         "over_budget": [str(t) for t in selection_of(parsed, services).over_budget],
+        "labels": _labels(parsed, services),
         "candidates": [_row(r) for r in rows],
     }
     services.store.replace(key, canonical_json(report))
@@ -62,6 +65,28 @@ def rows_of(partition: Partition, services: Services) -> list[CandidateRecord]:
     known = (*select.records(partition, selection), *assemble.records(partition, selection.tiles, outcomes))
     rows = {(r.tile, r.scene_id, r.track, r.pass_id): r for r in known}
     return sorted(rows.values(), key=lambda r: (r.tile, r.s2date, r.track, r.pass_id, r.scene_id))
+
+
+def _labels(partition: Partition, services: Services) -> dict[str, object]:
+    """Source of the labels, and how many pixels of the finished tiles have which code."""
+    part = services.store.get(publish.part_key(partition))
+    tiles = {row["tile"]: row["label_histogram"] for row in index.rows_of(part)}
+    pixels: Counter[int] = sum((Counter(histogram) for histogram in tiles.values()), Counter())
+    unlabelled = sum(pixels[code] for code in (NODATA, *services.labels.silent))
+    return {
+        "name": services.label_name,
+        "year": services.label_year,
+        "of_another_year": generation.other_label_year(partition, services) is not None,
+        "tiles": len(tiles),
+        "unlabelled_percent": round(100.0 * unlabelled / max(pixels.total(), 1), 4),
+        "pixels": {str(code): count for code, count in sorted(pixels.items())},
+    }
+
+
+def _label_lines(partition: Partition, services: Services) -> list[str]:
+    found = _labels(partition, services)
+    year = f" of {found['year']}, another year than the imagery" if found["of_another_year"] else ""
+    return [f"  labels   {found['name']}{year}: {found['unlabelled_percent']:g} % of the pixels unlabelled"]
 
 
 def _row(r: CandidateRecord) -> dict[str, object]:
@@ -98,6 +123,8 @@ def summary_text(partition: str, services: Services) -> str:
         lines.append(f"  {count:6d} refused by {rule:15s} {RULES.get(rule, '')}")
     broken = services.ledger.quarantined()
     lines += [f"  broken product {product}: {reason}" for product, reason in sorted(broken.items())]
+    if finished:
+        lines += _label_lines(parsed, services)
     folder = services.store.location(ObjectKey(parsed.aoi))
     lines.append(f"  files    {folder}/{{s1,s2,labels,metadata,quicklooks}}")
     if finished:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from shapely.geometry.base import BaseGeometry
 
+from sen12ts_pipeline.dataset.classes import Table
 from sen12ts_pipeline.domain.rules import Rules
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Catalogue, CloudMasker, LabelSource, Ledger, ObjectStore, SarEngine, Source
@@ -37,7 +38,11 @@ class Services:
     workers : int
         Threads inside a shard; results do not depend on it.
     label_name, label_year : str, int or None
-        Name of the label source, and its year where it is not the data set's.
+        Name of the label source, and its year where that is known.
+    label_classes : Table or str
+        Class table of the labels, or its name; empty if none is known.
+    other_label_year : bool
+        Whether the labels' year may be another than the data set's.
     origin : str
         Where products come from, for messages.
     broken : callable
@@ -75,6 +80,8 @@ class Services:
     fetched: Callable[[], list[str]] = list
     searched: str = "catalogue.root"
     dry: bool = False
+    label_classes: Table | str = ""
+    other_label_year: bool = False
 
     def quarantine(self, error: BadProduct) -> str:
         """Remember a broken product; returns the finding for documents: product, file, reason, no path of a machine."""

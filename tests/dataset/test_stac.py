@@ -14,6 +14,7 @@ from pystac.validation.local_validator import get_local_schema_cache
 from shapely.geometry import shape
 
 from sen12ts_pipeline.dataset import stac
+from sen12ts_pipeline.dataset.classes import table
 from sen12ts_pipeline.dataset.geotiff import Profile
 from sen12ts_pipeline.dataset.triplet import FileFacts
 from sen12ts_pipeline.domain.lattice import TileId
@@ -142,6 +143,25 @@ def test_the_collection_lists_items_by_name_and_covers_them(tmp_path):
     assert document["summaries"]["sat:relative_orbit"] == [52]
     with pytest.raises(ValueError, match="at least one item"):
         stac.collection("ethiopia", [], description="", licence="other")
+
+
+def test_the_collection_has_the_whole_class_table_and_its_files(item):
+    classes = table("worldcover").values()
+    document = stac.collection("ethiopia", [item], description="Triplets.", licence="other", classes=classes)
+    read = pystac.Collection.from_dict(document)
+    assert {key: asset.href for key, asset in read.assets.items()} == {
+        "classes": "./classes.csv",
+        "style": "./classes.qml",
+    }
+    (band,) = document["item_assets"]["label"]["bands"]
+    assert [one["value"] for one in band["classification:classes"]] == sorted(one.code for one in classes)
+    assert any("classification" in extension for extension in document["stac_extensions"])
+
+
+def test_the_year_of_a_map_is_told_only_where_it_is_another():
+    assert "sen12ts:label_year" not in stac.item(a_triplet(), software=SOFTWARE)["properties"]
+    told = stac.item(replace(a_triplet(), label_year=2021), software=SOFTWARE)["properties"]
+    assert told["sen12ts:label_year"] == 2021
 
 
 def test_links_lead_from_partition_to_items_and_back(item):

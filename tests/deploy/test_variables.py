@@ -22,7 +22,8 @@ def given(tmp_path, monkeypatch):
     (tmp_path / "a valley.geojson").write_text("{}")
     (tmp_path / "valley.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": square}))
     (tmp_path / "archive").mkdir()
-    for name in ("dem.tif", "World-Cover 2020.tif", "egm.tif"):
+    (tmp_path / "tiles").mkdir()
+    for name in ("dem.tif", "World-Cover 2020.tif", "egm.tif", "Fields.GPKG", "crops.csv"):
         (tmp_path / name).touch()
     return {
         "ARCHIVE": str(tmp_path / "archive"),
@@ -99,7 +100,7 @@ def test_what_belongs_to_an_area_given_as_a_file_must_be_there(given, name):
     assert refusal(given) == f"{name}: must be given too: {VARIABLES[name]}"
 
 
-@pytest.mark.parametrize("name", ["ARCHIVE", "AOI", "DEM", "LABELS", "GEOID"])
+@pytest.mark.parametrize("name", ["ARCHIVE", "AOI", "DEM", "LABELS", "GEOID", "LABEL_CLASSES"])
 def test_a_file_that_is_not_there_is_named(given, name):
     given[name] = "/no/such/thing.geojson"
     (line,) = refusal(given).splitlines()
@@ -116,12 +117,38 @@ def test_a_file_that_is_not_there_is_named(given, name):
         ("YEAR", "２０２０"),
         ("DEM_VERTICAL", "EGM96"),
         ("MASK", "s2cloudless"),
+        ("LABEL_SOURCE", "corine"),
+        ("LABEL_OTHER_YEAR", "true"),
     ],
 )
 def test_a_word_that_is_none_is_refused_with_what_it_may_be(given, name, value):
     (line,) = refusal({**given, name: value}).splitlines()
     assert line.startswith(f"{name}: must be ")
     assert repr(value) in line
+
+
+def labels_of(variables):
+    return find_aoi("valley", plan(variables, {}).environment).labels
+
+
+def test_labels_may_be_polygons_with_a_class_table_of_one_s_own(given, tmp_path):
+    given |= {"LABELS": str(tmp_path / "Fields.GPKG"), "LABEL_CLASSES": str(tmp_path / "crops.csv")}
+    assert refusal(given) == f"LABEL_COLUMN: must be given when LABELS are polygons: {VARIABLES['LABEL_COLUMN']}"
+    labels = labels_of({**given, "LABEL_COLUMN": "crop"})
+    assert (labels.source, labels.name, labels.column) == ("vector", "fields", "crop")
+    assert (labels.path, labels.classes) == (tmp_path / "Fields.GPKG", tmp_path / "crops.csv")
+
+
+def test_labels_may_be_a_published_map_in_a_folder(given, tmp_path):
+    labels = labels_of({**given, "LABELS": str(tmp_path / "tiles"), "LABEL_SOURCE": "worldcover"})
+    assert (labels.source, labels.path, labels.allow_other_year) == ("worldcover", tmp_path / "tiles", False)
+    assert labels_of(given).source == "raster"
+    assert labels_of({**given, "LABELS": str(tmp_path / "Fields.GPKG"), "LABEL_SOURCE": "parcels"}).column == ""
+
+
+def test_labels_of_another_year_are_asked_for(given):
+    assert labels_of({**given, "LABEL_OTHER_YEAR": "yes"}).allow_other_year
+    assert not labels_of({**given, "LABEL_OTHER_YEAR": "no"}).allow_other_year
 
 
 def test_egm2008_needs_its_grid(given, tmp_path):

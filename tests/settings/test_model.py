@@ -14,12 +14,12 @@ from sen12ts_pipeline.settings.reference import page
 from tests.settings.examples import CONFIG, ROOT
 
 SIX = {
-    "california": "cdl_2020",
-    "iowa": "cdl_2020",
-    "catalonia": "dun_2020",
-    "ethiopia": "worldcover_2020_v100",
-    "uganda": "worldcover_2020_v100",
-    "sumatra": "worldcover_2020_v100",
+    "california": ("cdl", "cdl_2020"),
+    "iowa": ("cdl", "cdl_2020"),
+    "catalonia": ("parcels", "dun_2020"),
+    "ethiopia": ("worldcover", "worldcover_2020_v100"),
+    "uganda": ("worldcover", "worldcover_2020_v100"),
+    "sumatra": ("worldcover", "worldcover_2020_v100"),
 }
 
 
@@ -49,7 +49,7 @@ def test_the_delivered_file_holds_every_key_at_its_default():
 @pytest.mark.parametrize("name", SIX)
 def test_the_papers_areas_are_delivered(name):
     aoi = load_aoi(CONFIG / "aois" / f"{name}.yaml", {})
-    assert (aoi.year, aoi.budget_gb, aoi.labels.name) == (2020, 320, SIX[name])
+    assert (aoi.year, aoi.budget_gb, (aoi.labels.source, aoi.labels.name)) == (2020, 320, SIX[name])
     assert (aoi.catalogue.root, aoi.dem.path, aoi.labels.path) == (None, None, None)
     assert aoi.boundary.is_file()
 
