@@ -1,4 +1,4 @@
-"""An open S3 bucket on this machine, as the world sees it: whole files, listings by pages, 403 for what is not there."""
+"""An open S3 bucket on this machine, as the world sees it: files, listings by pages, 403 for what is not there."""
 
 import http.server
 import threading

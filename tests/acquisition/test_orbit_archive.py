@@ -1,4 +1,4 @@
-"""Orbit files from their archives: which serves a slice, fetched when it is needed, looked for elsewhere when it fails."""
+"""Orbit files from their archives: which one serves a slice, and where else it is looked for when one fails."""
 
 import io
 import json
