@@ -85,7 +85,7 @@ class Cache:
         def fill(part: Path) -> None:
             download(url, part, name, self.provider, lambda done, total: self.tell(name, done, total))
             _measure(part, name, size, md5)
-            _checked(check, part, name, url)
+            self.verify(check, part, name, url)
 
         return self.kept(name, fill)
 
@@ -107,6 +107,15 @@ class Cache:
         except OSError as error:
             raise Retryable(f"{path.parent} cannot keep {name}: {error.strerror or error}") from error
         return path
+
+    @staticmethod
+    def verify(check: Check, part: Path, name: str, origin: str = "its archive") -> None:
+        """Apply a check to a file in the making; BadProduct, and the file is removed, if it does not pass."""
+        try:
+            check(part)
+        except ValueError as error:
+            part.unlink()
+            raise BadProduct(name, "", f"what {origin} gives is not the file: {error}") from None
 
     def fresh(self, name: str, age_s: float) -> Path | None:
         """The file of a name, if it is here and has not lain for longer than some seconds."""
@@ -177,14 +186,6 @@ def _measure(part: Path, name: str, size: int | None, md5: str) -> None:
         if got != md5.lower():
             part.unlink()
             raise BadProduct(name, "", f"must have the MD5 {md5.lower()}; what came has {got}")
-
-
-def _checked(check: Check, part: Path, name: str, url: str) -> None:
-    try:
-        check(part)
-    except ValueError as error:
-        part.unlink()
-        raise BadProduct(name, "", f"what {url} gives is not the file: {error}") from None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ EGM2008_FILE = "us_nga_egm08_25.tif"
 FINEST_DEG = 0.05
 """The grid has 2.5'; a coarser one is another."""
 LARGEST_MEAN_M = 1.5
-"""Of the difference from EGM96, in mean over places between 60 S and 60 N; the two models differ there by decimetres."""
+"""Of the difference from EGM96, in mean over places between 60 S and 60 N, where it is some decimetres."""
 
 
 def fetch_egm2008(cache: Cache, url: str = EGM2008_URL) -> Path:
