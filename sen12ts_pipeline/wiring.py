@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
+from sen12ts_pipeline.acquisition.auxiliary import Auxiliary
+from sen12ts_pipeline.acquisition.cache import Cache, cache_folder
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import Location, is_url
@@ -17,6 +19,8 @@ from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.domain.passes import Pass, Slice
+from sen12ts_pipeline.domain.rules import Rules
+from sen12ts_pipeline.domain.seasons import Season, pass_search
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.rasters import RasterLabels
 from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles, SarEngine
@@ -70,8 +74,9 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     root = _needed(source, "catalogue.root", aoi.catalogue.root)
     archive = ArchiveSource(root)
     found = _catalogue(aoi.catalogue, archive, environ)
-    orbits = OrbitFolder(aoi.catalogue.orbits) if aoi.catalogue.orbits else NO_ORBIT_FILES
-    dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
+    fetching = auxiliary(settings, environ)
+    orbits = orbits_of(aoi, fetching)
+    dem = dem_of(aoi, fetching)
     dem.check()
     labels = RasterLabels(_needed(source, "labels.path", aoi.labels.path))
     store = store_of(settings)
@@ -101,6 +106,46 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         broken=lambda: dict(found.broken),
         notes=lambda: list(getattr(found, "notes", ())),
     )
+
+
+def auxiliary(settings: Settings, environ: Mapping[str, str] = os.environ) -> Auxiliary:
+    """What is fetched besides products."""
+    folder = settings.auxiliary.folder or cache_folder(environ)
+    return Auxiliary(Cache(folder), {str(name): url for name, url in settings.auxiliary.urls.items()})
+
+
+def orbits_of(aoi: AoiSettings, fetching: Auxiliary) -> OrbitFiles:
+    """Orbit files of an area; nothing is asked for yet."""
+    place = aoi.catalogue.orbit_files
+    if place == "annotated":
+        return NO_ORBIT_FILES
+    if place == "archive":
+        return fetching.orbits(restituted=aoi.catalogue.restituted)
+    return OrbitFolder(Path(place))
+
+
+def dem_of(aoi: AoiSettings, fetching: Auxiliary) -> Dem:
+    """Elevation model of an area; what is to be fetched of it is fetched."""
+    chosen = aoi.dem
+    geoid = fetching.egm2008() if chosen.fetches_geoid else None
+    if chosen.geoid not in (None, "fetch"):
+        geoid = Path(str(chosen.geoid))
+    if chosen.source == "file":
+        path = _needed(f"area {aoi.name}", "dem.path", chosen.path)
+        return Dem(path, chosen.vertical, geoid, chosen.allow_egm96)
+    model = fetching.elevation(chosen.source, read_boundary(aoi))
+    return Dem(model.path, model.vertical, geoid, chosen.allow_egm96, model.sha256)
+
+
+def slices_of_year(aoi: AoiSettings, fetching: Auxiliary, rules: Rules, environ: Mapping[str, str]) -> set[Slice]:
+    """Slices of all seasons of an area, with the orbit files that serve them: as the searches will find them."""
+    root = aoi.catalogue.root
+    if aoi.catalogue.kind == "archive":
+        root = _needed(f"area {aoi.name}", "catalogue.root", root)
+    catalogue = WithOrbits(_catalogue(aoi.catalogue, ArchiveSource(root or Path()), environ), orbits_of(aoi, fetching))
+    area, reach = read_boundary(aoi), {"days_before": rules.search_days_before, "days_after": rules.search_days_after}
+    windows = {w for season in Season for w in pass_search(aoi.year, season, **reach)}
+    return {one for during in sorted(windows) for one in catalogue.slices(area, during)}
 
 
 def _catalogue(

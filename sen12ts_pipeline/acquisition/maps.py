@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, cast
 
 import geopandas
 import rasterio
@@ -220,7 +221,7 @@ def _check_cdl(path: Path) -> None:
 
 def _check_parcels(path: Path) -> None:
     try:
-        first = geopandas.read_file(layer_of(path), rows=1)
+        first = cast(Any, geopandas).read_file(layer_of(path), rows=1)
     except RuntimeError as error:  # what pyogrio raises has no other root
         raise ValueError(f"its layer cannot be read ({error})") from None
     fields, epsg = [str(name).lower() for name in first.columns], first.crs and first.crs.to_epsg()
