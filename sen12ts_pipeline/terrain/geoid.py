@@ -69,10 +69,11 @@ class Geoid:
         if col.size == 0:
             return np.zeros(col.shape)
         if self._around:
-            # All places count from the turn of the first one, so that a window across the grid's edge is one piece.
+            # Places that lie beyond the grid's edge from the first one count on, so that their window is one piece.
             turn = 360.0 / self.step_x
-            first = col.flat[0] % turn
-            col = first + np.mod(col - first + turn / 2, turn) - turn / 2
+            col = np.mod(col, turn)
+            aside = col - col.flat[0]
+            col = col - turn * (aside > turn / 2) + turn * (aside < -turn / 2)
         self._require_inside(row, col, longitude, latitude)
         r0 = np.clip(np.floor(row).astype(int), 0, rows - 2)
         c0 = np.floor(col).astype(int) if self._around else np.clip(np.floor(col).astype(int), 0, cols - 2)
