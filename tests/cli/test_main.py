@@ -6,7 +6,10 @@ from sen12ts_pipeline import __version__
 from sen12ts_pipeline.cli import main
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Retryable
 
-COMMANDS = ("backscatter", "interferogram", "run", "plan", "why", "verify", "simulate", "doctor", "reconcile", "gc")
+COMMANDS = (
+    *("backscatter", "interferogram", "run", "plan", "why", "verify", "simulate"),
+    *("fetch-aux", "doctor", "reconcile", "gc"),
+)
 OPTIONS = {
     "backscatter": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--slice", "--spacing"),
     "interferogram": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--pol"),
@@ -15,6 +18,7 @@ OPTIONS = {
     "why": ("--aoi",),
     "verify": (),
     "simulate": ("--place",),
+    "fetch-aux": ("--labels", "--orbits"),
     "doctor": (),
     "reconcile": ("--aoi", "--dry-run", "--digests"),
     "gc": ("--aoi", "--older-than-days", "--artifacts", "--delete"),
