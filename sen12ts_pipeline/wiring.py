@@ -13,6 +13,8 @@ from shapely.geometry.base import BaseGeometry
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.acquisition.asf_bursts import AsfBursts
 from sen12ts_pipeline.acquisition.asf_server import ADDRESS, DOORSTEP, BurstServer
+from sen12ts_pipeline.acquisition.auxiliary import Auxiliary
+from sen12ts_pipeline.acquisition.cache import Cache, cache_folder
 from sen12ts_pipeline.acquisition.counted import Counted
 from sen12ts_pipeline.acquisition.live import ChainSource, LiveSource
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
@@ -27,6 +29,8 @@ from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.dataset.classes import LandClass, Table, named, read_classes, table_from, table_of
 from sen12ts_pipeline.domain.passes import Pass, Slice
+from sen12ts_pipeline.domain.rules import Rules
+from sen12ts_pipeline.domain.seasons import Season, pass_search
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.maps import CdlLabels, WorldCoverLabels
 from sen12ts_pipeline.labels.names import Codes
@@ -80,15 +84,15 @@ def _connect(aoi: str, environ: tuple[tuple[str, str], ...]) -> Services:
 def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = os.environ) -> Services:
     """Services of settings that are already read; users of live archives are named in the environment."""
     keep_freed_memory()
-    source = f"area {aoi.name}"
     products = _products(settings, aoi, environ)
     found = _catalogue(aoi.catalogue, products, environ)
-    orbits = OrbitFolder(aoi.catalogue.orbits) if aoi.catalogue.orbits else NO_ORBIT_FILES
-    dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
+    fetching = auxiliary(settings, environ)
+    orbits = orbits_of(aoi, fetching)
+    dem = dem_of(aoi, fetching)
     dem.check()
     own = read_classes(aoi.labels.classes) if aoi.labels.classes else ()
     classes = _classes(aoi.labels, own)
-    labels = _labels(aoi.labels, _needed(source, "labels.path", aoi.labels.path), own, classes)
+    labels = _labels(aoi.labels, _label_place(aoi, fetching), own, classes)
     store = store_of(settings)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
@@ -156,12 +160,60 @@ def _labels(chosen: LabelSettings, path: Path, own: Sequence[LandClass], classes
     return CdlLabels(path, named(classes)) if chosen.source == "cdl" else RasterLabels(path)
 
 
+def _label_place(aoi: AoiSettings, fetching: Auxiliary) -> Path:
+    """File or folder of an area's labels; a map that is published is fetched where no path is set."""
+    if aoi.labels.path is None and aoi.labels.source in ("worldcover", "cdl", "parcels"):
+        return fetching.label_place(aoi.labels.name, aoi.name, read_boundary(aoi))
+    return _needed(f"area {aoi.name}", "labels.path", aoi.labels.path)
+
+
 def _label_year(aoi: AoiSettings, labels: LabelSource) -> int | None:
     """Year that the labels describe, by the settings or their files, which must not disagree."""
     said, told = aoi.labels.year, labels.year
     if said is not None and told is not None and said != told:
         raise ConfigurationError(f"area {aoi.name}", "labels.year", f"must be the year of the files, {told}", said)
     return told if said is None else said
+
+
+def auxiliary(settings: Settings, environ: Mapping[str, str] = os.environ) -> Auxiliary:
+    """What is fetched besides products."""
+    folder = settings.auxiliary.folder or cache_folder(environ)
+    return Auxiliary(Cache(folder), {str(name): url for name, url in settings.auxiliary.urls.items()})
+
+
+def orbits_of(aoi: AoiSettings, fetching: Auxiliary) -> OrbitFiles:
+    """Orbit files of an area; nothing is asked for yet."""
+    place = aoi.catalogue.orbit_files
+    if place == "annotated":
+        return NO_ORBIT_FILES
+    if place == "archive":
+        return fetching.orbits(restituted=aoi.catalogue.restituted)
+    return OrbitFolder(Path(place))
+
+
+def dem_of(aoi: AoiSettings, fetching: Auxiliary) -> Dem:
+    """Elevation model of an area; what is to be fetched of it is fetched."""
+    chosen = aoi.dem
+    geoid = fetching.egm2008() if chosen.fetches_geoid else None
+    if chosen.geoid not in (None, "fetch"):
+        geoid = Path(str(chosen.geoid))
+    if chosen.source == "file":
+        path = _needed(f"area {aoi.name}", "dem.path", chosen.path)
+        return Dem(path, chosen.vertical, geoid, chosen.allow_egm96)
+    model = fetching.elevation(chosen.source, read_boundary(aoi))
+    return Dem(model.path, model.vertical, geoid, chosen.allow_egm96, model.sha256)
+
+
+def slices_of_year(aoi: AoiSettings, fetching: Auxiliary, rules: Rules, environ: Mapping[str, str]) -> set[Slice]:
+    """Slices of all seasons of an area, with the orbit files that serve them: as the searches will find them."""
+    root = aoi.catalogue.root
+    if aoi.catalogue.kind == "archive":
+        root = _needed(f"area {aoi.name}", "catalogue.root", root)
+    found = _catalogue(aoi.catalogue, ArchiveSource(root or Path()), environ)
+    catalogue = WithOrbits(found, orbits_of(aoi, fetching))
+    area, reach = read_boundary(aoi), {"days_before": rules.search_days_before, "days_after": rules.search_days_after}
+    windows = {w for season in Season for w in pass_search(aoi.year, season, **reach)}
+    return {one for during in sorted(windows) for one in catalogue.slices(area, during)}
 
 
 def _catalogue(

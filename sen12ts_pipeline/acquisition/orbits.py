@@ -58,7 +58,7 @@ class OrbitFolder:
         if path is None:
             raise BadProduct(name, "", f"must be an orbit file under {self.root}; there is none")
         try:
-            return _unzipped(path) if path.suffix.lower() == ".zip" else open_product(path.parent).read(path.name)
+            return unzipped(path) if path.suffix.lower() == ".zip" else open_product(path.parent).read(path.name)
         except BadProduct as error:
             raise BadProduct(name, "", error.reason) from error
 
@@ -78,7 +78,8 @@ class OrbitFolder:
         return places
 
 
-def _unzipped(path: Path) -> bytes:
+def unzipped(path: Path) -> bytes:
+    """The orbit file in a zip; BadProduct if it holds none, or several."""
     container = open_product(path)
     members = [member for member in container.members() if member.lower().endswith(".eof")]
     if len(members) != 1:

@@ -238,23 +238,48 @@ def _areas(aoi: str) -> Iterator[Finding]:
 def _area(aoi: AoiSettings, state: str) -> Iterator[Finding]:
     """Archive, orbit files, DEM, geoid and labels of an area."""
     name = f"area {aoi.name}"
-    files = {"dem.path": aoi.dem.path, "labels.path": aoi.labels.path}
+    files = {"labels.path": aoi.labels.path}
+    if aoi.dem.source == "file":
+        files = {"dem.path": aoi.dem.path, **files}
     if str(aoi.catalogue.kind) == "archive":
         files = {"catalogue.root": aoi.catalogue.root, **files}
     if unset := [key for key, path in files.items() if path is None]:
         yield Finding(state, name, f"not set: {', '.join(unset)}", "give them in the area's file or the environment")
-    for key, path in {**files, "catalogue.orbits": aoi.catalogue.orbits}.items():
+    if isinstance(aoi.catalogue.orbit_files, Path):
+        files["catalogue.orbits"] = aoi.catalogue.orbit_files
+    for key, path in files.items():
         if path is not None and key != "dem.path":
             there = path.exists()
             yield Finding(FINE if there else state, name, f"{key}: {'' if there else 'there is no '}{path}")
-    if aoi.dem.path is not None:
+    if aoi.dem.source == "file" and aoi.dem.path is not None:
         yield from _attempt(name, lambda: _dem(aoi, name), state)
+    if wanted := list(_fetched(aoi)):
+        remedy = f"sen12ts fetch-aux {aoi.name} fetches it before a run, which else does when it needs it"
+        yield Finding(FINE, name, f"fetched: {'; '.join(wanted)}", remedy)
+
+
+def _fetched(aoi: AoiSettings) -> Iterator[str]:
+    """What of an area is fetched, and how much of it is here."""
+    from sen12ts_pipeline.acquisition.cache import cache_folder
+    from sen12ts_pipeline.settings.load import load_settings
+
+    folder = load_settings().auxiliary.folder or cache_folder()
+    kinds: list[tuple[str, str, tuple[str, ...]]]
+    kinds = [(aoi.dem.source, "tiles", ("*.tif", "*.hgt"))] if aoi.dem.source != "file" else []
+    kinds += [("geoids", "EGM2008", ("*.tif",))] if aoi.dem.fetches_geoid else []
+    kinds += [("orbits", "orbit files", ("*.EOF",))] if aoi.catalogue.orbit_files == "archive" else []
+    for kind, what, patterns in kinds:
+        here = sum(path.name != "sea.tif" for pattern in patterns for path in (folder / kind).glob(pattern))
+        yield f"{what} of {kind} into {folder / kind}, {here} files are there"
 
 
 def _dem(aoi: AoiSettings, name: str) -> Iterator[Finding]:
     from sen12ts_pipeline.terrain.dem import Dem
 
-    path = aoi.dem.path or Path()
-    Dem(path, aoi.dem.vertical, aoi.dem.geoid).check()
+    path, fetched = aoi.dem.path or Path(), aoi.dem.fetches_geoid
+    given = Path(aoi.dem.geoid) if aoi.dem.geoid and aoi.dem.geoid != "fetch" else None
+    Dem(path, aoi.dem.vertical, given, aoi.dem.allow_egm96 or fetched).check()
     geoid = f", geoid {aoi.dem.geoid}" if aoi.dem.geoid else ""
+    if aoi.dem.vertical == "egm2008" and aoi.dem.allow_egm96 and not aoi.dem.geoid:
+        geoid = ", EGM96 in the place of its geoid"
     yield Finding(FINE, name, f"dem.path: {path}, heights {aoi.dem.vertical}{geoid}")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sen12ts_pipeline import __version__
-from sen12ts_pipeline.cli import dataset, doctor, fetch, science, simulation, state, users
+from sen12ts_pipeline.cli import auxiliary, dataset, doctor, fetch, science, simulation, state, users
 from sen12ts_pipeline.errors import Sen12tsError
 
 EPILOG = "Every command has its own help: sen12ts COMMAND --help."
@@ -59,7 +59,7 @@ def _root(
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
 
 
-for _group in (science, fetch, dataset, users, simulation, doctor, state):
+for _group in (science, fetch, dataset, users, simulation, auxiliary, doctor, state):
     _group.register(app)
 
 if __name__ == "__main__":

@@ -46,6 +46,23 @@ StorePlace = Annotated[str | Path, BeforeValidator(_store_place)]
 """A folder, as `FilePath`, or ``s3://bucket/prefix``."""
 
 
+ORBITS = ("archive", "annotated")
+GEOIDS = ("fetch",)
+
+
+def _path_or(words: tuple[str, ...]) -> BeforeValidator:
+    """A path, as `FilePath`, or one of some words; a file of such a name is written ``./word``."""
+
+    def place(value: object, info: ValidationInfo) -> str | Path | None:
+        if value is None or (isinstance(value, str) and value in words):
+            return value
+        if not isinstance(value, str | Path):
+            raise PydanticCustomError("path_type", "must be a path")
+        return _absolute(Path(value), info)
+
+    return BeforeValidator(place)
+
+
 class Options(BaseModel):
     """Base of all options: frozen, and unknown keys are errors."""
 
@@ -240,6 +257,35 @@ class AcquisitionSettings(Options):
     )
 
 
+class AuxiliarySettings(Options):
+    """What a run needs besides products and is fetched: orbit files, elevations, the geoid, maps."""
+
+    folder: FilePath | None = Field(
+        default=None,
+        description="Folder in which it is kept, for all areas and runs; nothing is ever removed from it.",
+        json_schema_extra={"default_text": "that of `SEN12TS_CACHE`, else `sen12ts/auxiliary` in the user's cache"},
+    )
+    urls: dict[
+        Literal[
+            "orbits",
+            "cdse_catalogue",
+            "cdse_download",
+            "glo30",
+            "srtmgl1",
+            "egm2008",
+            "worldcover",
+            "cdl",
+            "parcels",
+        ],
+        str,
+    ] = Field(
+        default_factory=dict,
+        description="Addresses of mirrors, by what they serve: `orbits`, `cdse_catalogue`, `cdse_download`, `glo30`, "
+        "`srtmgl1`, `egm2008`, `worldcover`, `cdl`, `parcels`.",
+        json_schema_extra={"default_text": "the usual ones (docs/auxiliary.md)"},
+    )
+
+
 class Settings(Options):
     """Settings of the pipeline, the same for all areas."""
 
@@ -291,6 +337,9 @@ class Settings(Options):
     )
     rules: RuleSettings = Field(default_factory=RuleSettings, description="Thresholds of the data set contract.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How a store in a bucket is spoken to.")
+    auxiliary: AuxiliarySettings = Field(
+        default_factory=AuxiliarySettings, description="What is fetched besides products, and where it is kept."
+    )
 
     @field_validator("ledger")
     @classmethod
@@ -336,29 +385,64 @@ class CatalogueSettings(Options):
         description="Folder of Sentinel products, as SAFE folders or zips; needed for kind `archive`. Where it is set "
         "beside a live archive, what that finds must lie here by the time it is read, and nothing is fetched.",
     )
-    orbits: FilePath | None = Field(
+    orbits: Annotated[str | Path | None, _path_or(ORBITS)] = Field(
         default=None,
-        description="Folder of orbit files (`.EOF`, `.EOF.zip`), precise or restituted; a slice that none of them "
-        "serves keeps the orbit of its own annotation.",
+        description="Folder of orbit files (`.EOF`, `.EOF.zip`), precise or restituted; or `archive`: they are fetched "
+        "when they are needed (docs/auxiliary.md); or `annotated`: none are used. A slice that no file serves keeps "
+        "the orbit of its own annotation.",
+        json_schema_extra={"default_text": "`annotated` for kind `archive`, else `archive`"},
     )
+    restituted: bool = Field(
+        default=False,
+        description="Whether slices that are too young for a precise orbit take a restituted one that can be fetched.",
+    )
+
+    @property
+    def orbit_files(self) -> str | Path:
+        """Where orbit files come from: a folder, ``archive`` or ``annotated``."""
+        return self.orbits or ("annotated" if self.kind == "archive" else "archive")
 
 
 class DemSettings(Options):
     """The elevation model."""
 
+    source: Literal["file", "glo30", "srtmgl1"] = Field(
+        default="file",
+        description="Where it comes from: the file `path`, or fetched by tiles: Copernicus GLO-30, or SRTMGL1, which "
+        "needs an Earthdata login (docs/auxiliary.md).",
+    )
     path: FilePath | None = Field(
         default=None,
-        description="Raster of elevations, metres (a GeoTIFF or a GDAL VRT); needed before anything can be made.",
+        description="Raster of elevations, metres (a GeoTIFF or a GDAL VRT); for source `file`, needed before anything "
+        "can be made.",
     )
     vertical: Literal["ellipsoidal", "egm96", "egm2008"] = Field(
         default="egm2008",
-        description="What its heights count from: the ellipsoid, or a geoid (Copernicus GLO-30: `egm2008`, SRTM: "
-        "`egm96`).",
+        description="What the heights of `path` count from: the ellipsoid, or a geoid (Copernicus GLO-30: `egm2008`, "
+        "SRTM: `egm96`). Of what is fetched it is known.",
     )
-    geoid: FilePath | None = Field(
+    geoid: Annotated[str | Path | None, _path_or(GEOIDS)] = Field(
         default=None,
-        description="Raster of that geoid's undulation, metres: needed for `egm2008`; EGM96 comes with the program.",
+        description="Raster of that geoid's undulation, metres, needed for `egm2008`; `fetch`: it is fetched (80 MB). "
+        "EGM96 comes with the program.",
+        json_schema_extra={"default_text": "`fetch` for source `glo30`, else none"},
     )
+    allow_egm96: bool = Field(
+        default=False,
+        description="Whether EGM96 stands in for EGM2008 where no grid of it is given or fetched: mostly decimetres, "
+        "in places metres off. Recipes and provenance say so.",
+    )
+
+    @property
+    def datum(self) -> str:
+        """What heights count from: of what is fetched, whatever `vertical` says."""
+        return {"glo30": "egm2008", "srtmgl1": "egm96"}.get(self.source, self.vertical)
+
+    @property
+    def fetches_geoid(self) -> bool:
+        """Whether the grid of EGM2008 is fetched."""
+        wanted = self.geoid == "fetch" or (self.geoid is None and self.source == "glo30" and not self.allow_egm96)
+        return wanted and self.datum == "egm2008"
 
 
 class LabelSettings(Options):
@@ -434,6 +518,7 @@ __all__ = [
     "AOI_NAME_RULE",
     "AcquisitionSettings",
     "AoiSettings",
+    "AuxiliarySettings",
     "CatalogueSettings",
     "DemSettings",
     "LabelSettings",

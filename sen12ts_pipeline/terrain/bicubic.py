@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,12 @@ def _weights(x: float) -> tuple[float, float, float, float]:
         ((-1.5 * x + 2.0) * x + 0.5) * x,
         (0.5 * x - 0.5) * x * x,
     )
+
+
+def weights(fraction: Float64) -> tuple[Float64, Float64, Float64, Float64]:
+    """Keys' four weights at fractions (n,) after the second tap, each (n,)."""
+    found: tuple[Float64, Float64, Float64, Float64] = cast(Any, _weights).py_func(fraction)
+    return found
 
 
 @njit(nogil=True, cache=True)

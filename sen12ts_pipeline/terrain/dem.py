@@ -20,7 +20,7 @@ from rasterio.windows import Window
 
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.terrain import bicubic
-from sen12ts_pipeline.terrain.geoid import load_geoid
+from sen12ts_pipeline.terrain.geoid import Geoid, load_geoid
 
 Float64 = npt.NDArray[np.float64]
 
@@ -72,26 +72,41 @@ class Dem:
         ``ellipsoidal``, ``egm96`` or ``egm2008``.
     geoid : Path or None
         Geoid grid; needed for ``egm2008``, optional for ``egm96``.
+    allow_egm96 : bool
+        Whether EGM96 stands in for an ``egm2008`` grid that is not given.
+    sha256 : str
+        Digest of the content, where it is known without reading it; empty: that of the file is taken.
     """
 
     path: Path
     vertical: str
     geoid: Path | None = None
+    allow_egm96: bool = False
+    sha256: str = ""
 
     def check(self) -> None:
         """Refuse an unreadable file, a file without a reference system, and a datum without its grid."""
-        load_geoid(self.vertical, self.geoid)
+        self._geoid()
         _describe(self.path)
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Digest of the file, datum and digest of the geoid grid: part of every recipe."""
-        geoid = load_geoid(self.vertical, self.geoid)
-        return {
-            "sha256": _digest(self.path),
+        """Digest of the file, datum and digest of the geoid grid: part of every recipe.
+
+        A geoid that stands in for the one of the datum is named.
+        """
+        geoid = self._geoid()
+        told: dict[str, Any] = {
+            "sha256": self.sha256 or _digest(self.path),
             "vertical": self.vertical,
             "geoid": geoid.sha256 if geoid else None,
         }
+        if geoid and geoid.name != self.vertical:
+            told["stand_in"] = geoid.name
+        return told
+
+    def _geoid(self) -> Geoid | None:
+        return load_geoid(self.vertical, self.geoid, allow_egm96=self.allow_egm96)
 
     def window(self, epsg: int, box: tuple[float, float, float, float]) -> HeightWindow:
         """Read the part of the DEM under a box of map coordinates (west, south, east, north), with a margin.
@@ -130,7 +145,7 @@ class Dem:
         return values
 
     def _to_ellipsoid(self, values: Float64, crs: CRS, transform: Affine, corner: tuple[int, int]) -> None:
-        geoid = load_geoid(self.vertical, self.geoid)
+        geoid = self._geoid()
         if geoid is None:
             return
         rows, cols = values.shape

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 import shapely
 
+from sen12ts_pipeline.acquisition.orbit_lists import orbit_files_of_bucket, orbit_files_of_odata
 from sen12ts_pipeline.catalogues import asf, odata, stac
 from sen12ts_pipeline.catalogues.asf import AsfInterface, burst_of_feature
 from sen12ts_pipeline.catalogues.bursts import BurstRecord
 from sen12ts_pipeline.catalogues.odata import ODataInterface
-from sen12ts_pipeline.catalogues.orbit_lists import orbit_files_of_bucket, orbit_files_of_odata
 from sen12ts_pipeline.catalogues.stac import StacInterface
 from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.granules import Granule

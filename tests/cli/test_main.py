@@ -7,19 +7,8 @@ from sen12ts_pipeline.cli import main
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Retryable
 
 COMMANDS = (
-    "backscatter",
-    "interferogram",
-    "fetch",
-    "card",
-    "export",
-    "run",
-    "plan",
-    "why",
-    "verify",
-    "simulate",
-    "doctor",
-    "reconcile",
-    "gc",
+    *("backscatter", "interferogram", "fetch", "card", "export", "run", "plan", "why", "verify", "simulate"),
+    *("fetch-aux", "doctor", "reconcile", "gc"),
 )
 OPTIONS = {
     "backscatter": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--slice", "--spacing"),
@@ -32,6 +21,7 @@ OPTIONS = {
     "export": ("--from", "--aoi", "--per-shard"),
     "fetch": ("--subswath", "--bursts", "--tile", "--aoi", "--polarisation", "--asf", "--asf-address"),
     "simulate": ("--place",),
+    "fetch-aux": ("--labels", "--orbits"),
     "doctor": (),
     "reconcile": ("--aoi", "--dry-run", "--digests"),
     "gc": ("--aoi", "--older-than-days", "--artifacts", "--delete"),

@@ -223,3 +223,14 @@ class TestIdentity:
         assert digests[0] == digests[1] != digests[2]
         assert Dem(one, "egm96").identity != Dem(one, "ellipsoidal").identity
         assert len(Dem(one, "egm96").identity["geoid"]) == 64
+
+    def test_says_which_geoid_stands_in_for_another(self, tmp_path):
+        path = write_surface(tmp_path / "d.tif", hills, EPSG, (WEST, NORTH - 400, WEST + 400, NORTH), 10.0)
+        stand_in = Dem(path, "egm2008", allow_egm96=True)
+        assert stand_in.identity == {**Dem(path, "egm96").identity, "vertical": "egm2008", "stand_in": "egm96"}
+        given = Dem(path, "egm2008", DATA / "geoid_egm2008_los_angeles.tif", allow_egm96=True)
+        assert "stand_in" not in given.identity
+
+    def test_may_be_known_beforehand(self, tmp_path):
+        path = write_surface(tmp_path / "d.tif", hills, EPSG, (WEST, NORTH - 400, WEST + 400, NORTH), 10.0)
+        assert Dem(path, "ellipsoidal", sha256="known").identity["sha256"] == "known"

@@ -40,7 +40,9 @@ class TestEgm96:
         longitude, latitude = geoid.west + col * geoid.step_x, geoid.north - row * geoid.step_y
         assert (longitude * 4).is_integer()
         assert (latitude * 4).is_integer()
-        assert geoid.undulation(np.array([longitude]), np.array([latitude]))[0] == geoid.values[row, col]
+        with rasterio.open(geoid.path) as grid:
+            value = grid.read(1)[row, col]
+        assert geoid.undulation(np.array([longitude]), np.array([latitude]))[0] == value
 
     def test_goes_on_across_180_degrees(self):
         geoid = load_geoid("egm96", None)
@@ -53,6 +55,17 @@ class TestEgm96:
 
     def test_reaches_the_poles(self):
         assert np.isfinite(load_geoid("egm96", None).undulation(np.zeros(2), np.array([-90.0, 90.0]))).all()
+
+    @pytest.mark.parametrize("west", [-180.3, -0.1, 100.0, 179.5, 359.9])
+    def test_is_the_same_however_the_places_are_put_together(self, west):
+        geoid = load_geoid("egm96", None)
+        longitude, latitude = np.meshgrid(west + np.arange(0.0, 3.0, 0.11), np.arange(49.0, 51.0, 0.13))
+        together = geoid.undulation(longitude, latitude)
+        alone = [
+            geoid.undulation(np.array([x]), np.array([y]))[0]
+            for x, y in zip(longitude.flat, latitude.flat, strict=True)
+        ]
+        np.testing.assert_allclose(together.ravel(), alone, rtol=0, atol=1e-9)
 
 
 class TestEgm2008:
@@ -75,8 +88,18 @@ class TestEgm2008:
         assert 0.5 < (load_geoid("egm96", None).undulation(*where) - modern)[0] < 0.8
 
     def test_needs_a_grid(self):
-        with pytest.raises(ConfigurationError, match=r"geoid.*--geoid"):
+        with pytest.raises(ConfigurationError, match=r"geoid.*--geoid.*dem\.geoid: fetch"):
             load_geoid("egm2008", None)
+
+    def test_is_replaced_by_egm96_only_when_that_is_allowed_and_by_its_name(self):
+        stand_in, grid = load_geoid("egm2008", None, allow_egm96=True), DATA / "geoid_egm2008_los_angeles.tif"
+        assert stand_in == load_geoid("egm96", None)
+        assert load_geoid("egm2008", grid, allow_egm96=True) == load_geoid("egm2008", grid)
+
+
+def test_only_a_world_grid_is_global():
+    assert load_geoid("egm96", None).is_global
+    assert not load_geoid("egm2008", DATA / "geoid_egm2008_los_angeles.tif").is_global
 
 
 class TestFaults:
