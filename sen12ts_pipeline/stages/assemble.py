@@ -103,6 +103,7 @@ class Ingredients:
     s1: Float32
     s2: Int16
     label: Int16
+    s2_counts: Mapping[str, Any]
 
 
 class _Tile:
@@ -186,9 +187,9 @@ class _Tile:
             flights = plan.flight(later.pass_id), plan.flight(earlier.pass_id)
             recipe = frame_recipe(one.tile, reference, *flights, services)
             frames.append(frame_of(one.tile, *services.artifacts.get_arrays(recipe)))
-        s2 = services.artifacts.get_arrays(optical_recipe(one.tile, scene, services))[0]["stack"]
+        optics, counts = services.artifacts.get_arrays(optical_recipe(one.tile, scene, services))
         label = services.artifacts.get_arrays(label_recipe(one.tile, services))[0]["label"]
-        return Ingredients(one, terrain, tuple(frames), s1_stack(frames, terrain), s2, label)
+        return Ingredients(one, terrain, tuple(frames), s1_stack(frames, terrain), optics["stack"], label, counts)
 
     def _check(self, made: Ingredients) -> None:
         """Rule 4 again, on the final masks: a layer without data counts too."""
@@ -251,6 +252,7 @@ class _Tile:
             "scene": {
                 "id": made.candidate.scene_id,
                 "products": list(self._plan.scene(made.candidate.scene_id).products),
+                **made.s2_counts,
             },
             "terrain": {**terrain.notes, "bursts": [str(b) for b in terrain.bursts]},
             "frames": [dict(f.notes) for f in made.frames],

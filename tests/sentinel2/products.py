@@ -13,6 +13,8 @@ from affine import Affine
 
 from sen12ts_pipeline.acquisition.products import FolderProduct
 from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.sentinel2.masks import SclMasker, pixel_mask
+from sen12ts_pipeline.sentinel2.scene import open_scene
 
 DATA = Path(__file__).parents[1] / "data" / "sentinel2"
 
@@ -143,3 +145,14 @@ def zipped(product: FolderProduct, path: Path) -> Path:
         for member in product.members():
             container.write(product.path / member, f"{product.product}.SAFE/{member}")
     return path
+
+
+def stack_of(scene, grid):
+    """Layers of a grid of an open scene, under the default masker."""
+    return scene.stack(grid, pixel_mask(scene, SclMasker())).layers
+
+
+def read_stack(files, grid):
+    """Layers of a single grid, of one product or of the halves of a granule."""
+    with open_scene(files if isinstance(files, list) else [files]) as scene:
+        return stack_of(scene, grid)
