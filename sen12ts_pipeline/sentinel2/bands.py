@@ -19,8 +19,10 @@ from sen12ts_pipeline.domain.lattice import PIXEL_M, Grid
 from sen12ts_pipeline.domain.layers import NODATA, REFLECTANCE_RANGE, S2_NATIVE_M
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Int16, ProductFiles, UInt8
+from sen12ts_pipeline.sentinel2.cogs import TELLING_BAND, check_offset
+from sen12ts_pipeline.sentinel2.description import Product
 from sen12ts_pipeline.sentinel2.images import Image, Stored
-from sen12ts_pipeline.sentinel2.product import Product, read_product
+from sen12ts_pipeline.sentinel2.product import read_product
 
 SCL_CLASSES = 12
 SCL_CLOUD = (8, 9, 10)
@@ -68,6 +70,7 @@ class OpenGranule:
         self.product = product
         self._files, self._images = files, images
         self._open: dict[str, Image] = {}
+        self._offsets_confirmed = not product.doubtful
 
     def scl(self, grid: Grid) -> UInt8:
         """Scene classification 0 to 11 of a grid, uint8 (rows, cols); BadProduct if an image is broken."""
@@ -75,7 +78,7 @@ class OpenGranule:
 
     def layer(self, band: str, grid: Grid) -> Layer:
         """One of the 12 bands over a grid of 10 m; BadProduct if an image is broken."""
-        offset, counts = self.product.offsets[band], [0, 0]
+        offset, counts = self._offset(band), [0, 0]
 
         def convert(stored: Stored) -> Int16:
             counts[:] = _special(stored, offset)
@@ -96,7 +99,7 @@ class OpenGranule:
         """
         if band == "SCL":
             return self._scl(self._image(band).read(rows, cols)).astype(np.int16)
-        resolution, offset = S2_NATIVE_M[band], self.product.offsets[band]
+        resolution, offset = S2_NATIVE_M[band], self._offset(band)
         if resolution == 10:
             fine = self._image(band).read((2 * rows[0], 2 * rows[1]), (2 * cols[0], 2 * cols[1]))
             return reflectance(_halved(fine), offset)
@@ -125,6 +128,15 @@ class OpenGranule:
         with_data = int(counts[1:].sum())
         return 100.0 * int(counts[list(SCL_CLOUD)].sum()) / with_data if with_data else None
 
+    def _offset(self, band: str) -> int:
+        """Offset of a band; before the first one is used, the pixels of a copy must not contradict it."""
+        if not self._offsets_confirmed:
+            image = self._image(TELLING_BAND)
+            strips = ((top, min(top + 512, image.shape[0])) for top in range(0, image.shape[0], 512))
+            check_offset(self.product, np.concatenate([image.read(rows, (0, image.shape[1])) for rows in strips]))
+            self._offsets_confirmed = True
+        return self.product.offsets[band]
+
     def _scl(self, stored: Stored) -> UInt8:
         if stored.max() >= SCL_CLASSES:
             reason = f"scene classes must be 0 to {SCL_CLASSES - 1}; got {stored.max()}"
@@ -149,6 +161,7 @@ class OpenGranule:
                 corner_m=(granule.ulx_m, granule.uly_m),
                 resolution_m=S2_NATIVE_M[band],
                 dtype="uint8" if band == "SCL" else "uint16",
+                driver=self.product.driver,
             )
             self._open[band] = self._images.enter_context(image)
         return self._open[band]

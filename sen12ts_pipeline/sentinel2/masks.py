@@ -12,7 +12,7 @@ from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.domain.layers import NODATA, SCL_INVALID
 from sen12ts_pipeline.ports import Bool, CloudMasker, EngineIdentity, Int16
 from sen12ts_pipeline.sentinel2.bands import row_col, source_index
-from sen12ts_pipeline.sentinel2.product import Product
+from sen12ts_pipeline.sentinel2.description import Product
 from sen12ts_pipeline.sentinel2.scene import Mask, OpenScene
 
 SCL_NODATA = 0

@@ -49,14 +49,19 @@ class MemoryFiles:
 
 
 def general_xml(
-    *, offsets: dict[int, int] | None = None, cloud: str | None = "3.5", quantification: str = "10000"
+    *,
+    offsets: dict[int, int] | None = None,
+    cloud: str | None = "3.5",
+    quantification: str = "10000",
+    baseline: str | None = None,
 ) -> str:
     listed = "".join(f'<BOA_ADD_OFFSET band_id="{k}">{v}</BOA_ADD_OFFSET>' for k, v in (offsets or {}).items())
     offset_list = f"<BOA_ADD_OFFSET_VALUES_LIST>{listed}</BOA_ADD_OFFSET_VALUES_LIST>" if offsets is not None else ""
+    made = f"<PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>" if baseline else ""
     cover = f"<Cloud_Coverage_Assessment>{cloud}</Cloud_Coverage_Assessment>" if cloud is not None else ""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <n1:Level-2A_User_Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd">
-<n1:General_Info><Product_Info><PRODUCT_URI>{NAME}.SAFE</PRODUCT_URI></Product_Info>
+<n1:General_Info><Product_Info><PRODUCT_URI>{NAME}.SAFE</PRODUCT_URI>{made}</Product_Info>
 <Product_Image_Characteristics><QUANTIFICATION_VALUES_LIST>
 <BOA_QUANTIFICATION_VALUE unit="none">{quantification}</BOA_QUANTIFICATION_VALUE>
 </QUANTIFICATION_VALUES_LIST>{offset_list}</Product_Image_Characteristics></n1:General_Info>
