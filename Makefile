@@ -50,9 +50,10 @@ format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure seconds, CPU seconds and memory of each stage, per triplet, and of the radar engine
+bench: setup ## Measure seconds, CPU seconds and memory of each stage, per triplet, of the radar engine and of optical stacks
 	@$(BIN)/python benchmarks/run.py
-	@exec $(BIN)/python -m benchmarks.engine
+	@$(BIN)/python -m benchmarks.engine
+	@exec $(BIN)/python -m benchmarks.optical
 
 bench-peers: setup ## Measure the native engine beside other tools, speed and error; fills docs/benchmarks.md
 	@exec $(BIN)/python -m benchmarks.peers.run $(TOOLS)
