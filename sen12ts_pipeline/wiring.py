@@ -93,7 +93,7 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         catalogue=WithOrbits(found, orbits),
         source=archive,
         engine=_snap(settings, native) if settings.engine == "snap" else native,
-        masker=_masker(settings.masker, settings.clouds),
+        masker=_masker(aoi.masker or settings.masker, settings.clouds),
         labels=labels,
         store=store,
         artifacts=artifacts,

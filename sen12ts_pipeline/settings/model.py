@@ -34,6 +34,7 @@ FilePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 Masker = Literal["scl", "ukis-csmask", "omnicloudmask"]
+AnyMasker = Literal["scl", "ukis-csmask", "omnicloudmask", "consensus"]
 
 S3_SCHEME = "s3://"
 
@@ -271,7 +272,7 @@ class Settings(Options):
         default_factory=SnapSettings,
         description="Choices of the SNAP engine, and what it may use; `docs/snap.md` says how to install SNAP.",
     )
-    masker: Literal["scl", "ukis-csmask", "omnicloudmask", "consensus"] = Field(
+    masker: AnyMasker = Field(
         default="scl",
         description="What tells cloud and cloud shadow: the product's own scene classification; the networks of "
         "ukis-csmask (extra `cloudmask`) or OmniCloudMask (extra `omnicloudmask`); or the votes of several.",
@@ -401,6 +402,9 @@ class AoiSettings(Options):
         gt=0,
         le=1_000_000,
         description="Raw size of the year's triplets, 10^9 bytes; a quarter is spent per season.",
+    )
+    masker: AnyMasker | None = Field(
+        default=None, description="What tells cloud and cloud shadow here, where it is not the pipeline's `masker`."
     )
     catalogue: CatalogueSettings = Field(default_factory=CatalogueSettings, description="Where the products come from.")
     dem: DemSettings = Field(default_factory=DemSettings, description="The elevation model.")
