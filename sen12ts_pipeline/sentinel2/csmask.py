@@ -18,6 +18,8 @@ NAMES = {"B02": "blue", "B03": "green", "B04": "red", "B08": "nir", "B11": "swir
 CLEAR = 0
 WINDOW = 256
 """Edge of the network's input, pixels."""
+WIDTH = 1536
+"""Columns that are judged at once: bounds the memory, of which the package takes 2 kB a pixel."""
 
 
 class CsmaskMasker:
@@ -62,12 +64,18 @@ class CsmaskMasker:
     def valid(self, bands: Mapping[str, Int16]) -> Bool:
         """True where the network sees neither cloud nor shadow, and its bands have data."""
         known = has_data(bands, self.bands)
-        image: Float32 = np.stack([np.maximum(bands[band], 0) for band in self.bands], axis=-1).astype(np.float32)
-        return ~dilated(self._unclear(image / np.float32(10_000)) & known, self._dilation_m) & known
+        unclear: Bool = np.empty(known.shape, bool)
+        for left in range(0, known.shape[1], WIDTH):
+            right, first = left + WIDTH, max(0, left - self.context)
+            found = self._unclear({band: bands[band][:, first : right + self.context] for band in self.bands})
+            unclear[:, left:right] = found[:, left - first :][:, :WIDTH]
+        return ~dilated(unclear & known, self._dilation_m) & known
 
-    def _unclear(self, image: Float32) -> Bool:
+    def _unclear(self, bands: Mapping[str, Int16]) -> Bool:
         from ukis_csmask.mask import CSmask
 
+        image: Float32 = np.stack([np.maximum(bands[band], 0) for band in self.bands], axis=-1).astype(np.float32)
+        image /= 10_000
         rows, cols = image.shape[:2]
         short = [(0, max(0, WINDOW - size)) for size in (rows, cols)]
         found = CSmask(
