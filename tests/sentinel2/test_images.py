@@ -118,6 +118,15 @@ def test_an_image_that_the_metadata_do_not_describe_is_refused(product, size, dt
         read_stack(product, GRID)
 
 
+def test_a_scene_classification_of_another_size_is_refused(product):
+    member = image_member("SCL", 20)
+    small = np.full((290, 290), 4, np.uint8)
+    write_jp2(product.path / member, small, epsg=32631, ulx=499_980, uly=4_700_040, resolution=20)
+    with pytest.raises(BadProduct, match="must have 1 layer of 300 x 300 uint8, as the metadata say") as caught:
+        read_stack(product, GRID)
+    assert caught.value.member == member
+
+
 def test_an_image_without_a_place_of_its_own_takes_the_metadatas(product):
     path = product.path / B04
     rows, cols = np.mgrid[:600, :600]
