@@ -97,6 +97,26 @@ class TestMasksOfScenes:
             np.testing.assert_array_equal(valid_pixels(scene, masker), whole)
         assert 0.1 < whole.mean() < 0.9
 
+    def test_each_block_is_decoded_once_though_strips_overlap(self, northern, monkeypatch):
+        monkeypatch.setattr(masks, "STRIP", 128)
+        decoded = []
+        with open_scene([northern]) as scene:
+            image = scene.parts[0]._image("B02")
+            dataset, before = image._dataset, set(image._blocks)
+
+            class Counting:
+                dtypes = dataset.dtypes
+
+                def read(self, layer, window):
+                    decoded.append((window.row_off // image._block_shape[0], window.col_off // image._block_shape[1]))
+                    return dataset.read(layer, window=window)
+
+            image._dataset = Counting()
+            valid_pixels(scene, Brightness())
+            image._dataset = dataset
+        assert len(set(decoded)) == len(decoded)
+        assert {row for row, _ in {*decoded, *before}} == {0, 1, 2, 3}
+
     def test_a_grid_shows_the_pixel_of_20_m_that_holds_its_centre(self, waves):
         with open_scene([waves]) as scene:
             whole = SceneMask(scene.parts[0].product, valid_pixels(scene, SclMasker()))
