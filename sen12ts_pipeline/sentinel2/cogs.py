@@ -59,7 +59,7 @@ _EARTH_SEARCH_NAMES = {
 def read_granule(files: ProductFiles) -> Granule:
     """Granule of a copy, from the item of Earth Search or of the Planetary Computer; BadProduct as `read_product`."""
     item = _item(files)
-    return _granule(files.product, item, _assets(files.product, item))
+    return _granule(files.product, item, band_assets(files.product, item))
 
 
 def read_product(files: ProductFiles) -> Product:
@@ -74,23 +74,27 @@ def read_product(files: ProductFiles) -> Product:
         When the item is no item, is that of another product, lacks a band or its grid, or when a file is not there.
     """
     item = _item(files)
-    assets = _assets(files.product, item)
+    assets = band_assets(files.product, item)
     granule = _granule(files.product, item, assets)
     members = {m.rpartition("/")[2]: m for m in files.members()}
     missing = [band for band in (*S2_BANDS, "SCL") if f"{band}.tif" not in members]
     if missing:
         raise BadProduct(files.product, "", f"must hold a GeoTIFF of each band; there is none of {missing}")
-    later = granule.baseline >= FIRST_BASELINE_WITH_OFFSET
-    still = later and not (item.get("properties") or {}).get("earthsearch:boa_offset_applied", False)
     return Product(
         granule=granule,
         images={(band, S2_NATIVE_M[band]): members[f"{band}.tif"] for band in (*S2_BANDS, "SCL")},
-        offsets=dict.fromkeys(BAND_IDS, OFFSET if still else 0),
+        offsets=dict.fromkeys(BAND_IDS, told_offset(item, granule.baseline)),
         quantification=QUANTIFICATION,
         sizes={r: (int(granule.size_m) // r, int(granule.size_m) // r) for r in RESOLUTIONS_M},
         driver=DRIVER,
-        doubtful=later,
+        doubtful=granule.baseline >= FIRST_BASELINE_WITH_OFFSET,
     )
+
+
+def told_offset(item: Mapping[str, Any], baseline: tuple[int, int]) -> int:
+    """What is to be added to the numbers of a copy of a baseline, as its item says: 0 or -1000."""
+    applied = (item.get("properties") or {}).get("earthsearch:boa_offset_applied", False)
+    return OFFSET if baseline >= FIRST_BASELINE_WITH_OFFSET and not applied else 0
 
 
 def offset_in(numbers: npt.NDArray[Any], baseline: tuple[int, int]) -> int | None:
@@ -155,8 +159,8 @@ def _item(files: ProductFiles) -> Mapping[str, Any]:
     return item
 
 
-def _assets(product: str, item: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """GeoTIFF assets by band."""
+def band_assets(product: str, item: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """GeoTIFF assets of an item by band, ``B01`` to ``B12`` and ``SCL``; BadProduct if one is missing."""
     assets = {
         _EARTH_SEARCH_NAMES.get(key, key): asset
         for key, asset in (item.get("assets") or {}).items()
