@@ -55,9 +55,10 @@ format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure seconds, CPU seconds and memory of each stage, per triplet, and of the radar engine
+bench: setup ## Measure seconds, CPU seconds and memory of each stage, per triplet, of the radar engine and of optical stacks
 	@$(BIN)/python benchmarks/run.py
-	@exec $(BIN)/python -m benchmarks.engine
+	@$(BIN)/python -m benchmarks.engine
+	@exec $(BIN)/python -m benchmarks.optical
 
 bench-peers: setup ## Measure the native engine beside other tools, speed and error; fills docs/benchmarks.md
 	@exec $(BIN)/python -m benchmarks.peers.run $(TOOLS)
@@ -65,13 +66,15 @@ bench-peers: setup ## Measure the native engine beside other tools, speed and er
 UV := $(BIN)/uv --quiet --no-config --directory requirements pip compile --universal --python-version 3.11 \
   --fork-strategy fewest --no-annotate --no-strip-extras
 TOGETHER := ../.sen12ts/together.txt
+# Not torch and what needs it: its wheels differ by accelerator.
+EXTRAS := --extra airflow --extra s3 --extra postgresql --extra dhus --extra cloudmask
 LOCK := $(UV) --generate-hashes --custom-compile-command 'make lock'
 
 # All lists but SNAP's take the versions of one common solution, which keeps what is there; UPGRADE=--upgrade renews it.
 lock: setup ## Compile the lists of requirements anew (UPGRADE=--upgrade for newer versions)
 	@mkdir -p .sen12ts
 	@grep -hE '^[A-Za-z0-9]' requirements/{run,dev,production,dhus}.txt | sed 's/ \\$$//' | sort -u > .sen12ts/together.txt
-	@$(UV) $(UPGRADE) --no-header ../pyproject.toml --all-extras run.in dev.in production.in dhus.in -o $(TOGETHER)
+	@$(UV) $(UPGRADE) --no-header ../pyproject.toml $(EXTRAS) run.in dev.in production.in dhus.in -o $(TOGETHER)
 	@$(LOCK) -c $(TOGETHER) ../pyproject.toml --extra airflow run.in -o run.txt
 	@for name in dev production dhus; do $(LOCK) -c $(TOGETHER) $$name.in -o $$name.txt; done
 	@for name in pip peers-sarsen peers-insardev; do $(LOCK) $(UPGRADE) $$name.in -o $$name.txt; done

@@ -221,9 +221,14 @@ def cold_start() -> dict[str, float]:
 
 
 def table(figures: dict[str, float]) -> str:
-    """The figures for people, Markdown."""
+    """The engine's figures for people, Markdown."""
+    return table_of(FIGURES, figures)
+
+
+def table_of(wanted: dict[str, tuple[str, float, str]], figures: dict[str, float]) -> str:
+    """Figures beside their targets, Markdown."""
     lines = ["| figure | what | measured | target |", "| --- | --- | --- | --- |"]
-    for name, (sign, target, what) in FIGURES.items():
+    for name, (sign, target, what) in wanted.items():
         lines.append(f"| `{name}` | {what} | {figures[name]:.3g} | {sign} {target:g} |")
     return "\n".join(lines)
 

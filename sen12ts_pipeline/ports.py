@@ -358,15 +358,32 @@ class SarEngine(Protocol):
 
 
 class CloudMasker(Protocol):
-    """Tells which pixels are cloud, cloud shadow or without data."""
+    """Tells cloud and cloud shadow in a whole granule at 20 m: a shadow needs its cloud, which lies in another tile."""
 
     @property
     def identity(self) -> EngineIdentity:
-        """Name, version and parameters."""
+        """Name, version and parameters, with the digest of weights: part of every recipe of a mask."""
         ...
 
-    def valid(self, scl: UInt8) -> Bool:
-        """True for valid pixels of a scene classification, same shape."""
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads, and no others are fetched for it; ``SCL`` is the scene classification."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Pixels of 20 m on each side of a pixel that decide about it; 0 if each pixel is judged by itself."""
+        ...
+
+    def valid(self, bands: Mapping[str, Int16]) -> Bool:
+        """True where there is neither cloud nor cloud shadow, and data in all bands that it reads.
+
+        Parameters
+        ----------
+        bands : mapping of str to int16 (rows, cols)
+            `bands` on the lattice of 20 m: reflectance x 10,000, 0 to 10,000, -3000 without data; SCL 0 to 11.
+            Pixels nearer than `context` to an edge that is not the granule's are not asked for.
+        """
         ...
 
 

@@ -36,15 +36,15 @@ from sen12ts_pipeline.labels.maps import CdlLabels, WorldCoverLabels
 from sen12ts_pipeline.labels.names import Codes
 from sen12ts_pipeline.labels.rasters import RasterLabels
 from sen12ts_pipeline.labels.vectors import CROP_COLUMN, ParcelLabels, VectorLabels
-from sen12ts_pipeline.ports import NO_ORBIT_FILES, LabelSource, OrbitFiles, SarEngine
+from sen12ts_pipeline.ports import NO_ORBIT_FILES, CloudMasker, LabelSource, OrbitFiles, SarEngine
 from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from sen12ts_pipeline.sar.native.memory import keep_freed_memory
 from sen12ts_pipeline.sentinel1.manifest import MANIFEST, read_slice
 from sen12ts_pipeline.sentinel1.subset import listed_bytes
-from sen12ts_pipeline.sentinel2.masks import SclMasker
+from sen12ts_pipeline.sentinel2.masks import Consensus, SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
 from sen12ts_pipeline.settings.load import find_aoi, load_settings
-from sen12ts_pipeline.settings.model import AoiSettings, CatalogueSettings, LabelSettings, Settings
+from sen12ts_pipeline.settings.model import AoiSettings, CatalogueSettings, CloudSettings, LabelSettings, Settings
 from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
@@ -114,7 +114,7 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         catalogue=WithOrbits(found, orbits),
         source=products,
         engine=_snap(settings, native) if settings.engine == "snap" else native,
-        masker=SclMasker(),
+        masker=_masker(aoi.masker or settings.masker, settings.clouds),
         labels=labels,
         store=store,
         artifacts=artifacts,
@@ -236,6 +236,21 @@ def _snap(settings: Settings, native: NativeEngine) -> SarEngine:
     options = SnapOptions(Release.parse(s.release), s.quantity, s.esd)
     lay = functools.partial(write_small, context=False)
     return SnapEngine(native, program, s.scratch or _scratch(settings), options, keep_gb=s.keep_gb, lay=lay)
+
+
+def _masker(name: str, clouds: CloudSettings) -> CloudMasker:
+    """A cloud masker by its name; the packages of networks are read only where they are used."""
+    if name == "consensus":
+        return Consensus([_masker(member, clouds) for member in clouds.members], clouds.votes)
+    if name == "ukis-csmask":
+        from sen12ts_pipeline.sentinel2.csmask import CsmaskMasker
+
+        return CsmaskMasker(clouds.csmask_bands, clouds.dilation_m)
+    if name == "omnicloudmask":
+        from sen12ts_pipeline.sentinel2.omnicloud import OmniCloudMasker
+
+        return OmniCloudMasker(clouds.weights, clouds.dilation_m)
+    return SclMasker(clouds.invalid_classes, clouds.dilation_m)
 
 
 def store_of(settings: Settings) -> FolderStore | S3Store:

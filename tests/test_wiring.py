@@ -205,3 +205,17 @@ class TestLabels:
     def test_of_polygons_need_a_column(self, connect):
         with pytest.raises(ConfigurationError, match=r"labels\.column: must be given for a vector"):
             connect(source="vector", path=str(LABELS / "dun_2023_sample.gpkg"))
+
+
+def test_an_area_may_have_a_masker_of_its_own(tiny, tmp_path):
+    area, settings = worlds.area_of(tiny), {"store": tmp_path, "clouds": {"dilation_m": 40, "members": ["scl", "scl"]}}
+    assert wiring.assemble(Settings(**settings), area).masker.identity.parameters["dilation_m"] == 40
+    own = area.model_copy(update={"masker": "consensus"})
+    identity = wiring.assemble(Settings(**settings), own).masker.identity
+    assert (identity.name, len(identity.parameters["members"])) == ("consensus", 2)
+
+
+def test_a_masker_without_what_it_needs_is_refused_before_anything_is_made(tiny, tmp_path):
+    area = worlds.area_of(tiny)
+    with pytest.raises(ConfigurationError, match=r"clouds\.weights: must name files of weights"):
+        wiring.assemble(Settings(store=tmp_path, masker="omnicloudmask"), area)

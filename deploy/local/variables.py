@@ -29,7 +29,7 @@ VARIABLES = {
     "LABEL_CLASSES": "class table of LABELS, a CSV file with the columns code,name,color",
     "LABEL_OTHER_YEAR": "yes: the map may describe another year than YEAR; it is recorded",
     "STORE": "folder of the data set (default: data/store)",
-    "MASK": "cloud masker (default: scl)",
+    "MASK": "cloud masker (default: the area's, else scl)",
 }
 DEMO_AOI, DEMO_SEASON = "demo", Season.FALL
 _FILES = ("ARCHIVE", "DEM", "LABELS", "GEOID", "LABEL_CLASSES")
@@ -103,12 +103,15 @@ def plan(variables: Mapping[str, str], environ: Mapping[str, str] = os.environ) 
     environment = pipeline_environment(state, environ)
     if "MASK" in variables:
         environment["SEN12TS__MASKER"] = variables["MASK"]
+        if not _is_file(variables):
+            area = variables.get("AOI", DEMO_AOI).upper().replace("-", "_")
+            environment[f"SEN12TS__AOI__{area}__MASKER"] = variables["MASK"]
     try:
+        load_settings(environ={**environ, **environment})
         if _is_file(variables):
             aoi, environment = _area_of_file(variables, state, environment)
         else:
             aoi = find_aoi(variables.get("AOI", DEMO_AOI), {**environ, **environment})
-        load_settings(environ={**environ, **environment})
     except ConfigurationError as error:
         raise WrongVariables(str(error).replace("SEN12TS__MASKER: masker", "MASK")) from error
     season = Season(variables.get("SEASON", DEMO_SEASON))

@@ -71,7 +71,8 @@ def verify(root: Path, *, rules: Rules | None = None, masker: CloudMasker | None
     rules : Rules, optional
         Thresholds the data set was made with; the paper's by default.
     masker : CloudMasker, optional
-        The masker the data set was made with; ``scl`` by default.
+        The masker of triplets whose metadata name none; ``scl`` by default. A mask that was made of whole granules
+        cannot be made again from tiles: of it only pixels without data are checked.
 
     Returns
     -------
@@ -160,7 +161,7 @@ class _Check:
             yield from self._radar(paths["s1"], rasters["s1"].array)
             yield from self._constant(paths["s1"], name, rasters["s1"].array)
         if "s2" in rasters:
-            yield from self._optical(paths["s2"], rasters["s2"].array)
+            yield from self._optical(paths["s2"], rasters["s2"].array, self._masker_of(paths["metadata"]))
         yield from self._metadata(name, paths, rasters)
 
     def _raster(self, kind: str, path: str, rasters: dict[str, Raster]) -> Iterator[Finding]:
@@ -196,7 +197,16 @@ class _Check:
         yield from _mask(path, stack[S1_MASK], (stack[:S1_MASK] != NODATA).all(axis=0))
         yield from self._share(path, invalid_pixels(stack))
 
-    def _optical(self, path: str, stack: npt.NDArray[np.int16]) -> Iterator[Finding]:
+    def _masker_of(self, path: str) -> CloudMasker | None:
+        """Masker that judges pixels as an item says; None where only the whole granule could be judged again."""
+        try:
+            said = json.loads((self.root / path).read_bytes())["properties"]["sen12ts:provenance"]["masker"]
+            name, parameters = said["name"], said["parameters"]
+            return SclMasker(parameters["invalid"]) if (name, parameters["dilation_m"]) == ("scl", 0) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return self.masker
+
+    def _optical(self, path: str, stack: npt.NDArray[np.int16], masker: CloudMasker | None) -> Iterator[Finding]:
         for k, band in enumerate(S2_BANDS):
             yield from _range(path, band, stack[k], REFLECTANCE_RANGE)
         scl = stack[S2_SCL]
@@ -205,9 +215,10 @@ class _Check:
             return
         has_data = (stack[: len(S2_BANDS)] != NODATA).all(axis=0)
         yield from _mask(path, stack[S2_MASK], has_data)
-        wrong = int(((stack[S2_MASK] == 1) != (self.masker.valid(scl.astype(np.uint8)) & has_data)).sum())
-        if wrong:
-            yield Finding(path, "mask", f"{wrong} pixels differ from what the masker {self.masker.identity.name} says")
+        if masker is not None:
+            wrong = int(((stack[S2_MASK] == 1) != (masker.valid({"SCL": scl}) & has_data)).sum())
+            if wrong:
+                yield Finding(path, "mask", f"{wrong} pixels differ from what the masker {masker.identity.name} says")
         yield from self._share(path, invalid_pixels(stack))
 
     def _share(self, path: str, invalid: int) -> Iterator[Finding]:

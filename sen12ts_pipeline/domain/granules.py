@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sen12ts_pipeline.domain.lattice import SOUTHERN_FALSE_NORTHING_M, TileId
+
+MADE_ELSEWHERE = (99, 99)
+"""Baseline of products that others than ESA made, with a processor of their own choice."""
+
+_SENSED = re.compile(r"_S(\d{8}T\d{6})(?:_|$)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -107,12 +113,27 @@ class Scene:
         return self.granules[0].contains(tile)
 
 
+def needed_granules(granules: Iterable[Granule]) -> tuple[Granule, ...]:
+    """Granules without those that were made again at the same baseline, in order of time.
+
+    Two products of one tile, datatake and baseline are halves of it when their datastrips were sensed from different
+    times on, and the same data processed twice when from the same; of these the latest is kept. A datastrip's identity
+    also holds the time of processing: it differs for data that are the same. Of products whose datastrip is not known
+    each is kept.
+    """
+    newest: dict[object, Granule] = {}
+    for one in sorted(set(granules), key=lambda g: (g.discriminator, g.product, _said(g))):
+        sensed = _SENSED.search(one.datastrip)
+        data = sensed[1] if sensed else one.datastrip or one.product
+        newest[one.mission, one.datatake_start, one.relative_orbit, one.mgrs, one.baseline, data] = one
+    return tuple(sorted(newest.values(), key=lambda g: (g.datatake_start, g.mgrs, g.product)))
+
+
 def scenes_of(granules: Iterable[Granule]) -> tuple[Scene, ...]:
     """Group granules to scenes.
 
-    Of reprocessed products the highest baseline, then the latest discriminator stays; products of that baseline with
-    different datastrips are two halves of one granule and are kept together. Of a product that is listed twice the
-    entry that says more counts.
+    Of reprocessed products those of the highest baseline stay, and of these `needed_granules`: halves of one granule
+    are kept together. Of a product that is listed twice the entry that says more counts.
     """
     products = {one.product: one for one in sorted(granules, key=_said)}
     groups: dict[tuple[str, datetime, int, str], list[Granule]] = defaultdict(list)
@@ -125,10 +146,14 @@ def _said(one: Granule) -> tuple[str, bool, float]:
     return one.datastrip, one.cloud_percent is not None, one.cloud_percent or 0.0
 
 
+def _rank(one: Granule) -> tuple[bool, tuple[int, int]]:
+    """Baselines in their order; what others than ESA made comes last, whatever its number."""
+    return one.baseline != MADE_ELSEWHERE, one.baseline
+
+
 def _current(parts: Iterable[Granule]) -> tuple[Granule, ...]:
-    ranked = sorted(parts, key=lambda g: (g.baseline, g.discriminator, g.product), reverse=True)
-    newest: dict[str, Granule] = {}
-    for one in ranked:
-        if one.baseline == ranked[0].baseline:
-            newest.setdefault(one.datastrip or one.product, one)
-    return tuple(newest.values())
+    """Needed parts of the highest baseline, the latest first."""
+    listed = list(parts)
+    highest = max(map(_rank, listed))
+    needed = needed_granules(one for one in listed if _rank(one) == highest)
+    return tuple(sorted(needed, key=lambda g: (g.discriminator, g.product), reverse=True))

@@ -1,4 +1,4 @@
-"""Optical layers of tiles: 12 bands, scene classification and cloud mask on the 10 m lattice.
+"""Bands of one granule on the lattices of 10 m and 20 m, from its stored numbers.
 
 Everything is integer arithmetic. A pixel of 20 or 60 m covers whole pixels of 10 m, so nearest neighbour is the row (or
 column) of the image that holds the centre of the 10 m pixel: ``(10 k + 5) // resolution``, k counted from the granule's
@@ -7,30 +7,58 @@ edge. A southern granule has the same lattice, shifted by exactly 10,000 km.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sen12ts_pipeline.domain.lattice import PIXEL_M, Grid
-from sen12ts_pipeline.domain.layers import NODATA, REFLECTANCE_RANGE, S2_BANDS, S2_LAYERS, S2_MASK, S2_NATIVE_M, S2_SCL
+from sen12ts_pipeline.domain.layers import NODATA, REFLECTANCE_RANGE, S2_NATIVE_M
 from sen12ts_pipeline.errors import BadProduct
-from sen12ts_pipeline.ports import CloudMasker, Int16, ProductFiles, UInt8
+from sen12ts_pipeline.ports import Int16, ProductFiles, UInt8
+from sen12ts_pipeline.sentinel2.cogs import TELLING_BAND, check_offset
+from sen12ts_pipeline.sentinel2.description import Product
 from sen12ts_pipeline.sentinel2.images import Image, Stored
-from sen12ts_pipeline.sentinel2.product import Product, read_product
+from sen12ts_pipeline.sentinel2.product import read_product
 
 SCL_CLASSES = 12
 SCL_CLOUD = (8, 9, 10)
 """Classes that a product's cloud cover counts: cloud medium, cloud high, thin cirrus."""
+SATURATED = 65_535
+
+N = TypeVar("N", np.int16, np.uint8)
+
+Span = tuple[int, int]
+"""Rows (or columns) from the first number up to, not including, the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Reflectance of one band over a grid.
+
+    Attributes
+    ----------
+    values : int16 (rows, cols)
+        Reflectance x 10,000, 0 to 10,000; -3000 where the stored number is 0.
+    negative, saturated : int
+        Stored numbers, of the image's own pixels under the grid, that are reflectances below 0 and became 0, and that
+        say saturation (65535) and became 10,000.
+    """
+
+    values: Int16
+    negative: int
+    saturated: int
 
 
 class OpenGranule:
     """A granule whose images are open; belongs to one thread. Made by `open_granule`.
 
-    Tiles are fastest from north to south, as `stacks` takes them: then every block of an image is decoded once, and no
-    more than two rows of blocks of each image are in memory, about 350 MB for all bands of a real granule. GDAL's own
-    cache comes on top (``GDAL_CACHEMAX``, a twentieth of the memory by default).
+    Grids are fastest from north to south (`north_to_south`): then every block of an image is decoded once, and no more
+    than two rows of blocks of each image are in memory, about 350 MB for all bands of a real granule. GDAL's own cache
+    comes on top (``GDAL_CACHEMAX``, a twentieth of the memory by default).
 
     Attributes
     ----------
@@ -42,47 +70,50 @@ class OpenGranule:
         self.product = product
         self._files, self._images = files, images
         self._open: dict[str, Image] = {}
+        self._offsets_confirmed = not product.doubtful
 
     def scl(self, grid: Grid) -> UInt8:
         """Scene classification 0 to 11 of a grid, uint8 (rows, cols); BadProduct if an image is broken."""
-        scl: UInt8 = self._nearest("SCL", grid).astype(np.uint8)
-        if scl.max() >= SCL_CLASSES:
-            reason = f"scene classes must be 0 to {SCL_CLASSES - 1}; got {scl.max()}"
-            raise BadProduct(self.product.granule.product, self.product.image("SCL"), reason)
-        return scl
+        return self._nearest("SCL", grid, self._scl)
 
-    def stack(self, grid: Grid, masker: CloudMasker) -> Int16:
-        """The 14 optical layers of a grid.
+    def layer(self, band: str, grid: Grid) -> Layer:
+        """One of the 12 bands over a grid of 10 m; BadProduct if an image is broken."""
+        offset, counts = self._offset(band), [0, 0]
 
-        Parameters
-        ----------
-        grid : Grid
-            10 m pixels inside the granule, in the northern system of its zone.
-        masker : CloudMasker
-            Tells cloud and cloud shadow from the scene classification.
+        def convert(stored: Stored) -> Int16:
+            counts[:] = _special(stored, offset)
+            return reflectance(stored, offset)
+
+        return Layer(self._nearest(band, grid, convert), counts[0], counts[1])
+
+    def at_20m(self, band: str, rows: Span, cols: Span) -> Int16:
+        """A band, or SCL, on the granule's lattice of 20 m.
+
+        A band of 10 m is the mean of four stored numbers, rounded, and has no data where one of them has none; one of
+        60 m is repeated.
 
         Returns
         -------
-        int16 (14, rows, cols)
-            Reflectance x 10,000 of 12 bands, 0 to 10,000, -3000 where the stored number is 0; scene classification;
-            mask, 1 valid, 0 cloud, cloud shadow or any band without data.
-
-        Raises
-        ------
-        BadProduct
-            When an image is broken.
+        int16 (rows, cols)
+            As `Layer.values`; SCL 0 to 11.
         """
-        return _masked(self._layers(grid), masker)
+        if band == "SCL":
+            return self._scl(self._image(band).read(rows, cols)).astype(np.int16)
+        resolution, offset = S2_NATIVE_M[band], self._offset(band)
+        if resolution == 10:
+            fine = self._image(band).read((2 * rows[0], 2 * rows[1]), (2 * cols[0], 2 * cols[1]))
+            return reflectance(_halved(fine), offset)
+        first, start = rows[0] * 20 // resolution, cols[0] * 20 // resolution
+        window = self._image(band).read(
+            (first, -(-rows[1] * 20 // resolution)), (start, -(-cols[1] * 20 // resolution))
+        )
+        row, col = (np.arange(*span) * 20 // resolution for span in (rows, cols))
+        return reflectance(window, offset)[np.ix_(row - first, col - start)]
 
-    def stacks(self, grids: Iterable[Grid], masker: CloudMasker) -> Iterator[tuple[Grid, Int16]]:
-        """Optical layers of many grids, from north to south and then from west to east."""
-        for grid in north_to_south(grids):
-            yield grid, self.stack(grid, masker)
-
-    def scls(self, grids: Iterable[Grid]) -> Iterator[tuple[Grid, UInt8]]:
-        """Scene classification of many grids, from north to south and then from west to east."""
-        for grid in north_to_south(grids):
-            yield grid, self.scl(grid)
+    @property
+    def shape_20m(self) -> tuple[int, int]:
+        """Rows and columns of the lattice of 20 m."""
+        return self.product.sizes[20]
 
     def cloud_percent(self) -> float | None:
         """Cloud cover as products tell it: classes 8, 9 and 10 among pixels with data, percent; None without any.
@@ -97,20 +128,28 @@ class OpenGranule:
         with_data = int(counts[1:].sum())
         return 100.0 * int(counts[list(SCL_CLOUD)].sum()) / with_data if with_data else None
 
-    def _layers(self, grid: Grid) -> Int16:
-        """Bands and scene classification; the mask is left at 0."""
-        layers: Int16 = np.zeros((len(S2_LAYERS), *grid.shape), np.int16)
-        for k, band in enumerate(S2_BANDS):
-            layers[k] = reflectance(self._nearest(band, grid), self.product.offsets[band])
-        layers[S2_SCL] = self.scl(grid)
-        return layers
+    def _offset(self, band: str) -> int:
+        """Offset of a band; before the first one is used, the pixels of a copy must not contradict it."""
+        if not self._offsets_confirmed:
+            image = self._image(TELLING_BAND)
+            strips = ((top, min(top + 512, image.shape[0])) for top in range(0, image.shape[0], 512))
+            check_offset(self.product, np.concatenate([image.read(rows, (0, image.shape[1])) for rows in strips]))
+            self._offsets_confirmed = True
+        return self.product.offsets[band]
 
-    def _nearest(self, band: str, grid: Grid) -> Stored:
+    def _scl(self, stored: Stored) -> UInt8:
+        if stored.max() >= SCL_CLASSES:
+            reason = f"scene classes must be 0 to {SCL_CLASSES - 1}; got {stored.max()}"
+            raise BadProduct(self.product.granule.product, self.product.image("SCL"), reason)
+        return stored.astype(np.uint8, copy=False)
+
+    def _nearest(self, band: str, grid: Grid, convert: Callable[[Stored], npt.NDArray[N]]) -> npt.NDArray[N]:
+        """Converted numbers of the image under a grid: converted before they are repeated, as most are."""
         resolution = S2_NATIVE_M[band]
         row, col = row_col(self.product, grid)
         rows, cols = source_index(row, grid.rows, resolution), source_index(col, grid.cols, resolution)
-        window = self._image(band).read((int(rows[0]), int(rows[-1]) + 1), (int(cols[0]), int(cols[-1]) + 1))
-        return window[np.ix_(rows - rows[0], cols - cols[0])]
+        window = convert(self._image(band).read((int(rows[0]), int(rows[-1]) + 1), (int(cols[0]), int(cols[-1]) + 1)))
+        return window if resolution == PIXEL_M else window[np.ix_(rows - rows[0], cols - cols[0])]
 
     def _image(self, band: str) -> Image:
         if band not in self._open:
@@ -122,6 +161,7 @@ class OpenGranule:
                 corner_m=(granule.ulx_m, granule.uly_m),
                 resolution_m=S2_NATIVE_M[band],
                 dtype="uint8" if band == "SCL" else "uint16",
+                driver=self.product.driver,
             )
             self._open[band] = self._images.enter_context(image)
         return self._open[band]
@@ -140,51 +180,15 @@ def open_granule(files: ProductFiles) -> Iterator[OpenGranule]:
         yield OpenGranule(read_product(files), files, images)
 
 
-def read_stack(files: ProductFiles, grid: Grid, masker: CloudMasker) -> Int16:
-    """The 14 optical layers of a single grid; see `OpenGranule.stack`."""
-    with open_granule(files) as granule:
-        return granule.stack(grid, masker)
-
-
-def read_scl(files: ProductFiles, grid: Grid) -> UInt8:
-    """Scene classification of a single grid at 10 m; see `OpenGranule.scl`."""
-    with open_granule(files) as granule:
-        return granule.scl(grid)
-
-
-def scene_stack(parts: Sequence[OpenGranule], grid: Grid, masker: CloudMasker) -> Int16:
-    """The 14 optical layers of a grid from the split datastrips of one granule, best first.
-
-    In each layer a pixel comes from the first part in which the scene classification is not 0 and that layer has data;
-    failing that from the first part in which that layer has data.
-
-    Returns
-    -------
-    int16 (14, rows, cols)
-        As `OpenGranule.stack`; the mask follows from the layers put together.
-    """
-    stacks = [part._layers(grid) for part in parts]
-    seen = [stack[S2_SCL] != 0 for stack in stacks]
-    merged: Int16 = np.zeros_like(stacks[0])
-    for k in range(S2_MASK):
-        nodata = 0 if k == S2_SCL else NODATA
-        has_data = [stack[k] != nodata for stack in stacks]
-        usable = [data & known for data, known in zip(has_data, seen, strict=True)] + has_data
-        merged[k] = np.select(usable, [stack[k] for stack in stacks] * 2, nodata)
-    return _masked(merged, masker)
-
-
-def scene_scl(parts: Sequence[OpenGranule], grid: Grid) -> UInt8:
-    """Scene classification of split datastrips: of each pixel the first that is not 0; uint8 (rows, cols)."""
-    scls = [part.scl(grid) for part in parts]
-    merged: UInt8 = np.select([scl != 0 for scl in scls], scls, np.uint8(0))
-    return merged
-
-
 def reflectance(stored: Stored, offset: int) -> Int16:
-    """Reflectance x 10,000 of stored numbers: ``clip(stored + offset, 0, 10000)``, -3000 where the number is 0."""
-    shifted = np.clip(stored.astype(np.int32) + offset, *REFLECTANCE_RANGE).astype(np.int16)
-    layer: Int16 = np.where(stored == 0, np.int16(NODATA), shifted)
+    """Reflectance x 10,000 of stored numbers: ``clip(stored + offset, 0, 10000)``, -3000 where the number is 0.
+
+    A saturated number, 65535, becomes 10,000 whatever the offset.
+    """
+    shifted = stored.astype(np.int32)
+    shifted += offset
+    layer: Int16 = np.clip(shifted, *REFLECTANCE_RANGE, out=shifted).astype(np.int16)
+    layer[stored == 0] = NODATA
     return layer
 
 
@@ -217,7 +221,20 @@ def north_to_south(grids: Iterable[Grid]) -> list[Grid]:
     return sorted(grids, key=lambda grid: (-grid.north, grid.west))
 
 
-def _masked(layers: Int16, masker: CloudMasker) -> Int16:
-    has_data = (layers[: len(S2_BANDS)] != NODATA).all(axis=0)
-    layers[S2_MASK] = masker.valid(layers[S2_SCL].astype(np.uint8)) & has_data
-    return layers
+def _special(stored: Stored, offset: int) -> tuple[int, int]:
+    """How many numbers are negative reflectances, and how many saturated; few windows hold any, so extremes first."""
+    negative = saturated = 0
+    if stored.min() < -offset:
+        negative = int(np.count_nonzero((stored > 0) & (stored < -offset)))
+    if stored.max() == SATURATED:
+        saturated = int(np.count_nonzero(stored == SATURATED))
+    return negative, saturated
+
+
+def _halved(fine: Stored) -> Stored:
+    """Means of 2 x 2 numbers, halves rounded up; 0 where one of the four is 0. uint16 (rows / 2, cols / 2)."""
+    four = [fine[r::2, c::2] for r in (0, 1) for c in (0, 1)]
+    total = sum((part.astype(np.uint32) for part in four[1:]), four[0].astype(np.uint32))
+    mean: Stored = ((total + 2) // 4).astype(np.uint16)
+    mean[np.minimum.reduce(four) == 0] = 0
+    return mean

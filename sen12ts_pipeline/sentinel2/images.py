@@ -1,4 +1,4 @@
-"""JPEG 2000 images of a product: windows of stored numbers, each block decoded once while it is needed."""
+"""Images of a product: windows of stored numbers, each block decoded once while it is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sen12ts_pipeline.ports import ProductFiles
 
 log = logging.getLogger(__name__)
 
-DRIVER = "JP2OpenJPEG"
+KINDS = {"JP2OpenJPEG": "a JPEG 2000 image", "GTiff": "a GeoTIFF image"}
 
 Stored = npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
 
@@ -50,6 +50,8 @@ class Image:
         Size of a pixel.
     dtype : str
         ``uint16`` or ``uint8``.
+    driver : str
+        GDAL's driver: a key of `KINDS`.
 
     Raises
     ------
@@ -66,10 +68,11 @@ class Image:
         corner_m: tuple[float, float],
         resolution_m: int,
         dtype: str,
+        driver: str = "JP2OpenJPEG",
     ) -> None:
         self.product, self.member, self.shape = files.product, member, shape
         self._corner_m, self._resolution_m = corner_m, resolution_m
-        self._held = ExitStack()
+        self._driver, self._held = driver, ExitStack()
         try:
             self._dataset = self._open(self._held.enter_context(files.held(member)))
             self._held.callback(self._dataset.close)
@@ -118,10 +121,10 @@ class Image:
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the metadata's grid is what counts
             try:
-                found: DatasetReader = rasterio.open(path, driver=DRIVER, sharing=False)
+                found: DatasetReader = rasterio.open(path, driver=self._driver, sharing=False)
                 return found
             except RasterioError as error:
-                raise self._bad("must be a JPEG 2000 image", error) from error
+                raise self._bad(f"must be {KINDS[self._driver]}", error) from error
 
     def _check(self, dtype: str) -> None:
         found = self._dataset

@@ -33,6 +33,9 @@ FilePath = Annotated[Path, AfterValidator(_absolute)]
 """Relative paths count from the folder of the file that holds them, in the environment from the working folder."""
 
 
+Masker = Literal["scl", "ukis-csmask", "omnicloudmask"]
+AnyMasker = Literal["scl", "ukis-csmask", "omnicloudmask", "consensus"]
+
 S3_SCHEME = "s3://"
 
 
@@ -194,6 +197,45 @@ class SnapSettings(Options):
         return cache
 
 
+class CloudSettings(Options):
+    """Parameters of the cloud maskers; `docs/optical.md` compares them."""
+
+    invalid_classes: tuple[Annotated[Whole, Field(ge=0, le=11)], ...] = Field(
+        default=(0, 3, 8, 9, 10),
+        min_length=1,
+        description="`scl`: scene classes that are invalid (0 no data, 1 saturated, 2 dark, 3 cloud shadow, "
+        "7 unclassified, 8 and 9 cloud, 10 thin cirrus, 11 snow).",
+        json_schema_extra={"default_text": "0, 3, 8, 9, 10"},
+    )
+    dilation_m: Whole = Field(
+        default=0, ge=0, le=2000, description="Distance by which cloud and shadow grow, whatever the masker, metres."
+    )
+    csmask_bands: Literal[4, 6] = Field(
+        default=6, description="`ukis-csmask`: 4 (blue, green, red, near infrared), or 6 with short-wave infrared."
+    )
+    weights: dict[FilePath, str] = Field(
+        default_factory=dict,
+        description="`omnicloudmask`: files of weights, each with its SHA-256; none are fetched.",
+        json_schema_extra={"default_text": "none"},
+    )
+    members: tuple[Masker, ...] = Field(
+        default=("scl", "ukis-csmask"),
+        min_length=2,
+        description="`consensus`: the maskers that vote.",
+        json_schema_extra={"default_text": "`scl` and `ukis-csmask`"},
+    )
+    votes: Whole = Field(
+        default=1, ge=1, description="`consensus`: how many of them must call a pixel cloud or shadow to make it so."
+    )
+
+    @field_validator("votes")
+    @classmethod
+    def _can_be_had(cls, votes: int, info: ValidationInfo) -> int:
+        if votes > len(info.data.get("members", ())):
+            raise ValueError("must be at most the number of members")
+        return votes
+
+
 class S3Settings(Options):
     """How the server of a store in a bucket is spoken to; credentials are boto3's own (`AWS_*`, profile, role)."""
 
@@ -311,8 +353,13 @@ class Settings(Options):
         default_factory=SnapSettings,
         description="Choices of the SNAP engine, and what it may use; `docs/snap.md` says how to install SNAP.",
     )
-    masker: Literal["scl"] = Field(
-        default="scl", description="What tells cloud and cloud shadow: the product's own scene classification."
+    masker: AnyMasker = Field(
+        default="scl",
+        description="What tells cloud and cloud shadow: the product's own scene classification; the networks of "
+        "ukis-csmask (extra `cloudmask`) or OmniCloudMask (extra `omnicloudmask`); or the votes of several.",
+    )
+    clouds: CloudSettings = Field(
+        default_factory=CloudSettings, description="Parameters of the cloud maskers; `docs/optical.md` compares them."
     )
     profile: Literal["cog", "compat"] = Field(
         default="cog",
@@ -508,6 +555,9 @@ class AoiSettings(Options):
         le=1_000_000,
         description="Raw size of the year's triplets, 10^9 bytes; a quarter is spent per season.",
     )
+    masker: AnyMasker | None = Field(
+        default=None, description="What tells cloud and cloud shadow here, where it is not the pipeline's `masker`."
+    )
     catalogue: CatalogueSettings = Field(default_factory=CatalogueSettings, description="Where the products come from.")
     dem: DemSettings = Field(default_factory=DemSettings, description="The elevation model.")
     labels: LabelSettings = Field(description="The land-cover map.")
@@ -520,6 +570,7 @@ __all__ = [
     "AoiSettings",
     "AuxiliarySettings",
     "CatalogueSettings",
+    "CloudSettings",
     "DemSettings",
     "LabelSettings",
     "RadarSettings",

@@ -66,10 +66,11 @@ def _leaves(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
 def _kind(field: FieldInfo) -> str:
     names = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
     annotation: Any = field.annotation
-    choices = [choice for choice in get_args(annotation) if isinstance(choice, str)]
+    parts = [inner for part in get_args(annotation) for inner in (get_args(part) or (part,))]
+    choices = [choice for choice in parts if isinstance(choice, str | int)]
     if choices:
         return " or ".join(f"`{choice}`" for choice in choices)
-    plain = next(kind for kind in names if kind is annotation or kind.__name__ in str(annotation))
+    plain = next((kind for kind in names if kind is annotation or kind.__name__ in str(annotation)), str)
     return ", ".join([names[plain], *_bounds(field)])
 
 

@@ -104,6 +104,7 @@ class Ingredients:
     s2: Int16
     label: Int16
     label_notes: Mapping[str, Any]
+    s2_counts: Mapping[str, Any]
 
 
 class _Tile:
@@ -187,9 +188,9 @@ class _Tile:
             flights = plan.flight(later.pass_id), plan.flight(earlier.pass_id)
             recipe = frame_recipe(one.tile, reference, *flights, services)
             frames.append(frame_of(one.tile, *services.artifacts.get_arrays(recipe)))
-        s2 = services.artifacts.get_arrays(optical_recipe(one.tile, scene, services))[0]["stack"]
-        label = labels.of(one.tile, services)
-        return Ingredients(one, terrain, tuple(frames), s1_stack(frames, terrain), s2, label.codes, label.notes)
+        optics, counts = services.artifacts.get_arrays(optical_recipe(one.tile, scene, services))
+        label, s1 = labels.of(one.tile, services), s1_stack(frames, terrain)
+        return Ingredients(one, terrain, tuple(frames), s1, optics["stack"], label.codes, label.notes, counts)
 
     def _check(self, made: Ingredients) -> None:
         """Rule 4 again, on the final masks: a layer without data counts too."""
@@ -249,6 +250,7 @@ class _Tile:
             "scene": {
                 "id": made.candidate.scene_id,
                 "products": list(self._plan.scene(made.candidate.scene_id).products),
+                **made.s2_counts,
             },
             "terrain": {**terrain.notes, "bursts": [str(b) for b in terrain.bursts]},
             "frames": [dict(f.notes) for f in made.frames],

@@ -10,11 +10,10 @@ from sen12ts_pipeline.domain.granules import Scene
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct
-from sen12ts_pipeline.sentinel2.bands import scene_stack
 from sen12ts_pipeline.stages.documents import Selection
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import optical_recipe
-from sen12ts_pipeline.stages.scenes import open_scene
+from sen12ts_pipeline.stages.scenes import mask_of, open_scene
 from sen12ts_pipeline.stages.select import selection_of
 from sen12ts_pipeline.stages.services import Services
 
@@ -52,7 +51,9 @@ def make(scene: Scene, tiles: Iterable[TileId], services: Services) -> None:
     missing = [t for t in tiles if not services.artifacts.present(optical_recipe(t, scene, services))]
     if not missing:
         return
-    with open_scene(scene, services) as parts:
+    with open_scene(scene, services) as opened:
+        mask = mask_of(scene, opened, services)
         for tile in sorted(missing, key=lambda t: (-t.row, t.column)):
-            stack = scene_stack(parts, tile.grid, services.masker)
-            services.artifacts.put_arrays(optical_recipe(tile, scene, services), {"stack": stack}, {})
+            stack = opened.stack(tile.grid, mask)
+            recipe = optical_recipe(tile, scene, services)
+            services.artifacts.put_arrays(recipe, {"stack": stack.layers}, stack.notes)

@@ -42,9 +42,15 @@ def optical_recipe(tile: TileId, scene: Scene, services: Services) -> Recipe:
 
 
 def cloud_recipe(scene: Scene, tiles: list[TileId], services: Services) -> Recipe:
-    """Invalid pixels of a scene's tiles, from its scene classification."""
+    """Invalid pixels of a scene's tiles."""
     inputs = {"tiles": [str(t) for t in tiles], "products": list(scene.products)}
     return Recipe("cloud", {**inputs, "masker": services.masker.identity.as_json(), "generation": GENERATION})
+
+
+def mask_recipe(scene: Scene, services: Services) -> Recipe:
+    """Cloud mask of a whole scene."""
+    inputs = {"products": list(scene.products), "masker": services.masker.identity.as_json()}
+    return Recipe("mask", {**inputs, "generation": GENERATION})
 
 
 def label_recipe(tile: TileId, services: Services) -> Recipe:

@@ -1,14 +1,13 @@
 """screen: count the invalid pixels of both masks before any SLC sample is read.
 
-Clouds come from the scene classification, layover and shadow from orbit and DEM alone. Optical shards are scenes, radar
-shards are the tiles of one burst.
+Clouds come from the bands that the masker reads, layover and shadow from orbit and DEM alone. Optical shards are
+scenes, radar shards are the tiles of one burst.
 """
 
 from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +20,10 @@ from sen12ts_pipeline.domain.rules import Rules
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct, Rejected
 from sen12ts_pipeline.ports import Terrain
-from sen12ts_pipeline.sentinel2.bands import OpenGranule, scene_scl
 from sen12ts_pipeline.stages.documents import Plan, PlannedTile
 from sen12ts_pipeline.stages.match import plan_of
 from sen12ts_pipeline.stages.recipes import cloud_recipe, read_terrain, terrain_arrays, terrain_notes, terrain_recipe
-from sen12ts_pipeline.stages.scenes import open_scene
+from sen12ts_pipeline.stages.scenes import mask_of, open_scene
 from sen12ts_pipeline.stages.services import Services, obtained
 
 
@@ -101,21 +99,15 @@ def clouds_of(scene: Scene, tiles: list[TileId], services: Services) -> dict[str
 
 def _count_clouds(scene: Scene, tiles: list[TileId], services: Services) -> dict[str, Any]:
     try:
-        with open_scene(scene, services) as parts:
-            measured = scene.cloud_percent if scene.cloud_percent is not None else _measured_cloud(parts)
+        with open_scene(scene, services) as opened:
+            measured = scene.cloud_percent if scene.cloud_percent is not None else opened.cloud_percent()
+            mask = mask_of(scene, opened, services)
             invalid = {
-                str(tile): int((~services.masker.valid(scene_scl(parts, tile.grid))).sum())
-                for tile in sorted(tiles, key=lambda t: (-t.row, t.column))
+                str(tile): int((~mask(tile.grid)).sum()) for tile in sorted(tiles, key=lambda t: (-t.row, t.column))
             }
     except BadProduct as error:
         return {"bad_product": services.quarantine(error)}
     return {"invalid": invalid, "cloud_percent": measured}
-
-
-def _measured_cloud(parts: Sequence[OpenGranule]) -> float:
-    """Highest cloud cover of the parts; one without any pixel of data counts as all cloud."""
-    measured = [part.cloud_percent() for part in parts]
-    return max(100.0 if m is None else m for m in measured)
 
 
 def radar(partition: str, shard: str, services: Services) -> str:

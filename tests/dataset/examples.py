@@ -71,7 +71,7 @@ def an_s2_stack(seed: int = 1) -> np.ndarray:
     stack[12] = random.integers(4, 8, (256, 256))
     stack[12, :10, :10] = 9
     stack[2, 100, :50] = -3000
-    stack[13] = SclMasker().valid(stack[12].astype(np.uint8)) & (stack[:12] != -3000).all(axis=0)
+    stack[13] = SclMasker().valid({"SCL": stack[12]}) & (stack[:12] != -3000).all(axis=0)
     return stack
 
 

@@ -281,3 +281,22 @@ def test_the_index_lists_every_triplet_and_no_other(root):
 def test_an_index_that_cannot_be_read_is_named(root):
     (root / "index" / "2020-fall.parquet").write_bytes(b"")
     assert "index" in rules(verify(root), "index/2020-fall.parquet")
+
+
+@pytest.mark.parametrize(
+    ("masker", "change", "judged"),
+    [
+        ({"name": "scl", "parameters": {"invalid": [0, 3, 8, 9, 10], "dilation_m": 0}}, setting(13, 0), True),
+        ({"name": "scl", "parameters": {"invalid": [0, 3, 8, 9, 10], "dilation_m": 60}}, setting(13, 0), False),
+        ({"name": "ukis-csmask", "parameters": {"dilation_m": 0}}, setting(13, 0), False),
+        ({"name": "ukis-csmask", "parameters": {"dilation_m": 0}}, setting(3, -3000), True),
+    ],
+    ids=["by class", "grown", "network", "network over no data"],
+)
+def test_a_mask_is_made_again_only_where_tiles_alone_decide_it(root, masker, change, judged):
+    metadata = root / "metadata" / f"{first_name(root)}.json"
+    item = json.loads(metadata.read_text())
+    item["properties"]["sen12ts:provenance"]["masker"] = masker
+    metadata.write_text(json.dumps(item))
+    changed = rewrite(root, "s2", change)
+    assert ("mask" in rules(verify(root), changed)) is judged

@@ -86,6 +86,10 @@ def test_a_configured_area_is_run_by_its_name():
     job = plan({"AOI": "iowa", "SEASON": "spring"}, {})
     assert (str(job.partition), job.demo) == ("iowa/2020-spring", False)
     assert "SEASON: must be given too" in refusal({"AOI": "iowa"})
+    assert job.environment.get("SEN12TS__AOI__IOWA__MASKER") is None
+    chosen = plan({"AOI": "iowa", "SEASON": "spring", "MASK": "scl"}, {}).environment
+    assert find_aoi("iowa", {}).masker == "ukis-csmask"
+    assert find_aoi("iowa", chosen).masker == "scl", "MASK goes over the area's own masker"
     assert "did you mean 'iowa'" in refusal({"AOI": "iowo", "SEASON": "spring"})
 
 

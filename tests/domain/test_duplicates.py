@@ -5,8 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sen12ts_pipeline.domain.duplicates import needed_granules, needed_slices
-from tests.domain.examples import NOON, a_granule, a_slice
+from sen12ts_pipeline.domain.duplicates import needed_slices
+from tests.domain.examples import NOON, a_slice
 
 
 def a_part(first_s, last_s, *, ipf=(3, 31), **changes):
@@ -62,32 +62,3 @@ class TestSlices:
         lost = sorted(seconds - covered)
         assert not any(b - a == 2 for a, b in zip(lost, lost[2:], strict=False))  # never three seconds running
         assert needed_slices(reversed(parts)) == kept
-
-
-DATASTRIP = "S2A_OPER_MSI_L2A_DS_{centre}_{made}_S{sensed}_N02.14"
-
-
-def a_half(made, sensed, **changes):
-    datastrip = DATASTRIP.format(centre="VGS1", made=made, sensed=sensed)
-    return a_granule(discriminator=made, datastrip=datastrip, **changes)
-
-
-class TestGranules:
-    def test_halves_of_two_ground_stations_are_both_needed(self):
-        # The granule 37MEU of 2020-02-10 came in two products, sensed from different times on.
-        halves = [a_half("20200210T100652", "20200210T074431"), a_half("20200210T130912", "20200210T074022")]
-        assert needed_granules(halves) == tuple(halves)
-
-    def test_the_same_data_made_again_are_needed_once_although_the_datastrip_has_another_identity(self):
-        first = a_half("20200210T100652", "20200210T074431", product="X")
-        again = a_half("20200211T090000", "20200210T074431", product="A")
-        assert first.datastrip != again.datastrip
-        assert needed_granules([again, first]) == (again,)
-
-    def test_baselines_are_kept_apart_for_the_scene_chooses_among_them(self):
-        old, new = (a_half("20200210T100652", "20200210T074431", baseline=b) for b in ((2, 14), (5, 0)))
-        assert set(needed_granules([old, new])) == {old, new}
-
-    def test_of_an_unknown_datastrip_every_product_is_kept(self):
-        products = [a_granule(discriminator=d, datastrip="") for d in ("20200210T100652", "20200210T130912")]
-        assert needed_granules(products) == tuple(products)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sen12ts_pipeline.domain.granules import Scene, scenes_of
+from sen12ts_pipeline.domain.granules import Scene, needed_granules, scenes_of
 from sen12ts_pipeline.domain.lattice import TileId
 from tests.domain.examples import ETHIOPIAN_TILE, a_granule, a_scene, utc
 
@@ -53,6 +53,15 @@ class TestTilesOfAGranule:
             assert granule.north_m % 60 == 0
 
 
+DATASTRIP = "S2A_OPER_MSI_L2A_DS_{centre}_{made}_S{sensed}_N02.14"
+
+
+def a_half(made, sensed, **changes):
+    """A product made at a time, of the data sensed from a time on."""
+    datastrip = DATASTRIP.format(centre="VGS1", made=made, sensed=sensed)
+    return a_granule(discriminator=made, datastrip=datastrip, **changes)
+
+
 class TestReprocessing:
     def test_the_highest_baseline_stays(self):
         original = a_granule(baseline=(2, 14), datastrip="DS_N0214")
@@ -67,6 +76,16 @@ class TestReprocessing:
         older, newer = a_granule(discriminator="20230101T000000"), a_granule(discriminator="20230102T000000")
         assert scenes_of([older, newer]) == (Scene((newer,)),)
 
+    def test_the_same_data_made_again_are_no_second_half_although_their_datastrip_has_another_identity(self):
+        first, again = (a_half(made, "20200210T074431") for made in ("20200210T100652", "20200211T090000"))
+        assert first.datastrip != again.datastrip
+        assert scenes_of([again, first]) == (Scene((again,)),)
+
+    def test_what_others_than_esa_made_counts_least_whatever_its_baseline(self):
+        elsewhere, early = a_granule(baseline=(99, 99)), a_granule(baseline=(2, 5))
+        assert scenes_of([elsewhere, early]) == (Scene((early,)),)
+        assert scenes_of([elsewhere]) == (Scene((elsewhere,)),)
+
     def test_the_baseline_counts_more_than_the_time_of_processing(self):
         low = a_granule(baseline=(2, 14), discriminator="20240101T000000")
         high = a_granule(baseline=(5, 0), discriminator="20230101T000000")
@@ -77,9 +96,12 @@ class TestSplitDatastrips:
     FIRST, SECOND = (
         a_granule(
             utc("2020-02-10T07:30:31"), mgrs="37MEU", relative_orbit=49, baseline=(2, 14), epsg=32737,
-            discriminator=discriminator, datastrip=datastrip, cloud_percent=cloud,
+            discriminator=made, datastrip=DATASTRIP.format(centre="VGS2", made=made, sensed=sensed),
+            cloud_percent=cloud,
         )
-        for discriminator, datastrip, cloud in (("20200210T100652", "DS_A", 1.0), ("20200210T130912", "DS_B", 4.0))
+        for made, sensed, cloud in (
+            ("20200210T100652", "20200210T074431", 1.0), ("20200210T130912", "20200210T074022", 4.0)
+        )
     )  # fmt: skip
 
     def test_are_one_scene_latest_first(self):
@@ -135,9 +157,15 @@ class TestScenes:
     @given(
         st.permutations(
             [
-                a_granule(baseline=baseline, datastrip=datastrip, discriminator=discriminator, mgrs=mgrs)
+                a_granule(
+                    baseline=baseline, datastrip=f"DS_{discriminator}_S{sensed}", discriminator=discriminator, mgrs=mgrs
+                )
                 for baseline in ((2, 14), (5, 0))
-                for datastrip, discriminator in (("A", "1"), ("A", "2"), ("B", "3"))
+                for sensed, discriminator in (
+                    ("20200210T070000", "1"),
+                    ("20200210T070000", "2"),
+                    ("20200210T080000", "3"),
+                )
                 for mgrs in ("37PCN", "37PCM")
             ]
         )
@@ -157,3 +185,24 @@ class TestScenes:
 
     def test_of_nothing_are_none(self):
         assert scenes_of([]) == ()
+
+
+class TestNeededGranules:
+    def test_halves_of_two_ground_stations_are_both_needed(self):
+        # The granule 37MEU of 2020-02-10 came in two products, sensed from different times on.
+        halves = [a_half("20200210T100652", "20200210T074431"), a_half("20200210T130912", "20200210T074022")]
+        assert needed_granules(halves) == tuple(halves)
+
+    def test_the_same_data_made_again_are_needed_once_although_the_datastrip_has_another_identity(self):
+        first = a_half("20200210T100652", "20200210T074431", product="X")
+        again = a_half("20200211T090000", "20200210T074431", product="A")
+        assert first.datastrip != again.datastrip
+        assert needed_granules([again, first]) == (again,)
+
+    def test_baselines_are_kept_apart_for_the_scene_chooses_among_them(self):
+        old, new = (a_half("20200210T100652", "20200210T074431", baseline=b) for b in ((2, 14), (5, 0)))
+        assert set(needed_granules([old, new])) == {old, new}
+
+    def test_of_an_unknown_datastrip_every_product_is_kept(self):
+        products = [a_granule(discriminator=d, datastrip="") for d in ("20200210T100652", "20200210T130912")]
+        assert needed_granules(products) == tuple(products)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.sentinel2.products import write_safe
+from tests.sentinel2.products import NAME, write_safe
 
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12", "SCL")
 
@@ -27,4 +27,5 @@ def southern(tmp_path_factory):
     """Granule of EPSG:327zz with an offset of its own in every band; its ULY is 40 modulo 60, as real ones are."""
     offsets = {k: -1000 - 10 * k for k in range(13)}
     folder = tmp_path_factory.mktemp("south")
-    return write_safe(folder, numbers, epsg=32731, ulx=499980, uly=9_000_040 - 60, offsets=offsets)
+    name = NAME.replace("T31TDG", "T31LDG")
+    return write_safe(folder, numbers, epsg=32731, ulx=499980, uly=9_000_040 - 60, offsets=offsets, name=name)

@@ -13,6 +13,8 @@ from affine import Affine
 
 from sen12ts_pipeline.acquisition.products import FolderProduct
 from sen12ts_pipeline.errors import BadProduct
+from sen12ts_pipeline.sentinel2.masks import SclMasker, pixel_mask
+from sen12ts_pipeline.sentinel2.scene import open_scene
 
 DATA = Path(__file__).parents[1] / "data" / "sentinel2"
 
@@ -47,14 +49,19 @@ class MemoryFiles:
 
 
 def general_xml(
-    *, offsets: dict[int, int] | None = None, cloud: str | None = "3.5", quantification: str = "10000"
+    *,
+    offsets: dict[int, int] | None = None,
+    cloud: str | None = "3.5",
+    quantification: str = "10000",
+    baseline: str | None = None,
 ) -> str:
     listed = "".join(f'<BOA_ADD_OFFSET band_id="{k}">{v}</BOA_ADD_OFFSET>' for k, v in (offsets or {}).items())
     offset_list = f"<BOA_ADD_OFFSET_VALUES_LIST>{listed}</BOA_ADD_OFFSET_VALUES_LIST>" if offsets is not None else ""
+    made = f"<PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>" if baseline else ""
     cover = f"<Cloud_Coverage_Assessment>{cloud}</Cloud_Coverage_Assessment>" if cloud is not None else ""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <n1:Level-2A_User_Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd">
-<n1:General_Info><Product_Info><PRODUCT_URI>{NAME}.SAFE</PRODUCT_URI></Product_Info>
+<n1:General_Info><Product_Info><PRODUCT_URI>{NAME}.SAFE</PRODUCT_URI>{made}</Product_Info>
 <Product_Image_Characteristics><QUANTIFICATION_VALUES_LIST>
 <BOA_QUANTIFICATION_VALUE unit="none">{quantification}</BOA_QUANTIFICATION_VALUE>
 </QUANTIFICATION_VALUES_LIST>{offset_list}</Product_Image_Characteristics></n1:General_Info>
@@ -143,3 +150,14 @@ def zipped(product: FolderProduct, path: Path) -> Path:
         for member in product.members():
             container.write(product.path / member, f"{product.product}.SAFE/{member}")
     return path
+
+
+def stack_of(scene, grid):
+    """Layers of a grid of an open scene, under the default masker."""
+    return scene.stack(grid, pixel_mask(scene, SclMasker())).layers
+
+
+def read_stack(files, grid):
+    """Layers of a single grid, of one product or of the halves of a granule."""
+    with open_scene(files if isinstance(files, list) else [files]) as scene:
+        return stack_of(scene, grid)

@@ -11,21 +11,10 @@ from sen12ts_pipeline.acquisition.products import open_product
 from sen12ts_pipeline.domain.lattice import Grid, TileId
 from sen12ts_pipeline.domain.layers import NODATA, S2_BANDS, S2_LAYERS, S2_NATIVE_M
 from sen12ts_pipeline.errors import BadProduct
-from sen12ts_pipeline.sentinel2.bands import (
-    north_to_south,
-    open_granule,
-    read_scl,
-    read_stack,
-    reflectance,
-    scene_scl,
-    scene_stack,
-    source_index,
-)
-from sen12ts_pipeline.sentinel2.masks import SclMasker
+from sen12ts_pipeline.sentinel2.bands import north_to_south, open_granule, reflectance, source_index
+from sen12ts_pipeline.sentinel2.scene import open_scene
 from tests.sentinel2.conftest import numbers
-from tests.sentinel2.products import image_member, write_safe, zipped
-
-MASKER = SclMasker()
+from tests.sentinel2.products import image_member, read_stack, stack_of, write_safe, zipped
 
 
 def tiles_inside(product):
@@ -63,11 +52,16 @@ def test_every_pixel_shows_the_image_pixel_that_holds_its_centre(hemisphere, req
     assert len(phases) == 9, "60 m pixels must be met in each of their phases"
     pixels = np.random.default_rng(1).integers(0, 256, (60, 2)).tolist()
     pixels += [[0, 0], [0, 255], [255, 0], [255, 255]]
-    with open_granule(files) as granule:
-        for grid, stack in granule.stacks((t.grid for t in tiles), MASKER):
+    with open_scene([files]) as scene:
+        for grid in north_to_south(t.grid for t in tiles):
+            stack = stack_of(scene, grid)
             assert (stack.dtype, stack.shape) == (np.int16, (len(S2_LAYERS), 256, 256))
             for row, col in pixels:
-                assert stack[:, row, col].tolist() == slow_pixel(granule.product, grid, row, col), (grid, row, col)
+                assert stack[:, row, col].tolist() == slow_pixel(scene.parts[0].product, grid, row, col), (
+                    grid,
+                    row,
+                    col,
+                )
 
 
 @settings(deadline=None)
@@ -86,28 +80,29 @@ def test_reflectance_is_clipped_after_the_offset_and_nodata_is_the_stored_zero(s
 
 def test_a_single_grid_of_any_shape(northern):
     grid = Grid(32631, 500_020.0, 4_699_990.0, 7, 301)
-    stack, scl = read_stack(northern, grid, MASKER), read_scl(northern, grid)
+    stack = read_stack(northern, grid)
     assert stack.shape == (14, 7, 301)
-    assert (scl.dtype, scl.shape) == (np.uint8, (7, 301))
-    np.testing.assert_array_equal(stack[12], scl)
     with open_granule(northern) as granule:
+        scl = granule.scl(grid)
+        assert (scl.dtype, scl.shape) == (np.uint8, (7, 301))
+        np.testing.assert_array_equal(stack[12], scl)
         assert stack[:, 6, 300].tolist() == slow_pixel(granule.product, grid, 6, 300)
 
 
 def test_many_tiles_come_from_north_to_south_and_equal_single_ones(northern):
     grids = [t.grid for t in tiles_inside(northern)]
-    with open_granule(northern) as granule:
-        found = list(granule.stacks(reversed(grids), MASKER))
-        assert [g for g, _ in found] == north_to_south(grids)
-        assert [g for g, _ in granule.scls(grids)] == north_to_south(grids)
-        for grid, stack in found[::3]:
-            np.testing.assert_array_equal(stack, granule.stack(grid, MASKER))
+    ordered = north_to_south(reversed(grids))
+    assert [(-g.north, g.west) for g in ordered] == sorted((-g.north, g.west) for g in grids)
+    with open_scene([northern]) as scene:
+        found = [stack_of(scene, grid) for grid in ordered]
+    for grid, stack in list(zip(ordered, found, strict=True))[::3]:
+        np.testing.assert_array_equal(stack, read_stack(northern, grid))
 
 
 def test_a_zip_gives_the_same_as_its_folder(northern, tmp_path):
     grid = tiles_inside(northern)[0].grid
     packed = open_product(zipped(northern, tmp_path / f"{northern.product}.SAFE.zip"))
-    np.testing.assert_array_equal(read_stack(packed, grid, MASKER), read_stack(northern, grid, MASKER))
+    np.testing.assert_array_equal(read_stack(packed, grid), read_stack(northern, grid))
 
 
 @pytest.mark.parametrize(
@@ -123,8 +118,8 @@ def test_a_zip_gives_the_same_as_its_folder(northern, tmp_path):
     ids=["west", "north", "east", "zone", "half a pixel", "spacing"],
 )
 def test_a_grid_off_the_granule_is_the_callers_fault(northern, grid):
-    with open_granule(northern) as granule, pytest.raises(ValueError, match="lie inside"):
-        granule.stack(grid, MASKER)
+    with open_scene([northern]) as scene, pytest.raises(ValueError, match="lie inside"):
+        stack_of(scene, grid)
 
 
 def test_cloud_cover_is_measured_among_pixels_with_data(tmp_path):
@@ -146,59 +141,5 @@ def test_a_granule_without_any_data_has_no_cloud_cover(tmp_path):
 def test_an_unknown_scene_class_is_refused(tmp_path):
     files = write_safe(tmp_path, lambda band, resolution, rows, cols: 12 + 0 * rows, pixels=60)
     with pytest.raises(BadProduct, match="0 to 11; got 12") as caught:
-        read_scl(files, Grid(32631, 499_980.0, 4_700_040.0, 4, 4))
+        read_stack(files, Grid(32631, 499_980.0, 4_700_040.0, 4, 4))
     assert caught.value.member == image_member("SCL", 20)
-
-
-class TestSplitDatastrips:
-    """Two products of one granule: each has data where the other may have none."""
-
-    GRID = Grid(32631, 499_980.0, 4_700_040.0, 60, 60)
-
-    @pytest.fixture
-    def parts(self, tmp_path):
-        def north(band, resolution, rows, cols):
-            value = np.where(rows * resolution < 360, 4 if band == "SCL" else 1000, 0)
-            if band == "B05":
-                value[(rows < 2) & (cols < 2)] = 0
-            if band == "SCL":
-                value[(rows < 4) & (cols >= 26)] = 0
-            return value
-
-        def south(band, resolution, rows, cols):
-            return np.where(rows * resolution >= 240, 5 if band == "SCL" else 2000, 0) + (
-                0 if band == "SCL" else 3000 * (rows * resolution < 60)
-            )
-
-        return [write_safe(tmp_path / str(k), s, pixels=60) for k, s in enumerate((north, south))]
-
-    def test_first_part_with_data_counts(self, parts):
-        with open_granule(parts[0]) as north, open_granule(parts[1]) as south:
-            stack = scene_stack([north, south], self.GRID, MASKER)
-            np.testing.assert_array_equal(stack[12], scene_scl([north, south], self.GRID))
-        assert stack[3, 10:36].tolist() == [[1000] * 60] * 26
-        assert stack[3, 36:].tolist() == [[2000] * 60] * 24
-        assert set(stack[12, 8:36].ravel().tolist()) == {4}
-        assert set(stack[12, 36:].ravel().tolist()) == {5}
-        assert (stack[13, 10:] == 1).all()
-
-    def test_a_layer_without_data_is_filled_from_the_next_part(self, parts):
-        with open_granule(parts[0]) as north, open_granule(parts[1]) as south:
-            stack = scene_stack([north, south], self.GRID, MASKER)
-            alone = north.stack(self.GRID, MASKER)
-        b05 = S2_BANDS.index("B05")
-        assert (alone[b05, :4, :4] == NODATA).all()
-        assert (alone[13, :4, :4] == 0).all()
-        assert (stack[b05, :4, :4] == 3000).all()
-        assert (stack[13, :4, :4] == 1).all()
-
-    def test_a_pixel_that_the_classification_does_not_know_comes_from_a_part_that_does_or_stays(self, parts):
-        with open_granule(parts[0]) as north, open_granule(parts[1]) as south:
-            stack = scene_stack([north, south], self.GRID, MASKER)
-        assert (stack[12, :8, 52:] == 0).all()
-        assert (stack[3, :8, 52:] == 1000).all(), "-3000 only where the stored number is 0"
-        assert (stack[13, :8, 52:] == 0).all()
-
-    def test_one_part_is_the_granule_itself(self, parts):
-        with open_granule(parts[0]) as north:
-            np.testing.assert_array_equal(scene_stack([north], self.GRID, MASKER), north.stack(self.GRID, MASKER))

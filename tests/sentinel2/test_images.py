@@ -12,11 +12,10 @@ from rasterio.errors import NotGeoreferencedWarning
 from sen12ts_pipeline.acquisition.products import FolderProduct
 from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.errors import BadProduct
-from sen12ts_pipeline.sentinel2.bands import open_granule, read_stack
 from sen12ts_pipeline.sentinel2.images import Image
-from sen12ts_pipeline.sentinel2.masks import SclMasker
+from sen12ts_pipeline.sentinel2.scene import open_scene
 from tests.sentinel2.conftest import numbers
-from tests.sentinel2.products import GRANULE, image_member, write_jp2, write_safe
+from tests.sentinel2.products import GRANULE, image_member, read_stack, stack_of, write_jp2, write_safe
 
 B04 = image_member("B04", 10)
 GRID = Grid(32631, 499_980.0, 4_700_040.0, 20, 20)
@@ -81,7 +80,7 @@ def test_a_truncated_image_is_refused_even_where_its_beginning_is_whole(product,
     path = product.path / B04
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(BadProduct, match="must be") as caught:
-        read_stack(product, GRID, SclMasker())
+        read_stack(product, GRID)
     assert (caught.value.product, caught.value.member) == (product.product, B04)
 
 
@@ -91,15 +90,15 @@ def test_a_damaged_block_is_refused_and_never_filled_from_memory(product):
     starts = [k for k in range(len(body) - 1) if body[k : k + 4] == b"\xff\x90\x00\x0a"]
     body[starts[1] : starts[1] + 12] = bytes(12)  # the header of the second of nine blocks
     path.write_bytes(body)
-    with open_granule(product) as granule, pytest.raises(BadProduct, match="must be complete; rows"):
-        granule.stack(Grid(32631, 499_980.0, 4_700_040.0, 600, 600), SclMasker())
+    with open_scene([product]) as scene, pytest.raises(BadProduct, match="must be complete; rows"):
+        stack_of(scene, Grid(32631, 499_980.0, 4_700_040.0, 600, 600))
 
 
 @pytest.mark.parametrize("body", [b"", b"not an image"])
 def test_what_is_no_image_is_refused(product, body):
     (product.path / B04).write_bytes(body)
     with pytest.raises(BadProduct, match="must be a JPEG 2000 image") as caught:
-        read_stack(product, GRID, SclMasker())
+        read_stack(product, GRID)
     assert caught.value.member == B04
 
 
@@ -116,7 +115,16 @@ def test_an_image_that_the_metadata_do_not_describe_is_refused(product, size, dt
     ulx, uly = corner
     write_jp2(product.path / B04, np.ones((size, size), dtype), epsg=32631, ulx=ulx, uly=uly, resolution=10)
     with pytest.raises(BadProduct, match=rule):
-        read_stack(product, GRID, SclMasker())
+        read_stack(product, GRID)
+
+
+def test_a_scene_classification_of_another_size_is_refused(product):
+    member = image_member("SCL", 20)
+    small = np.full((290, 290), 4, np.uint8)
+    write_jp2(product.path / member, small, epsg=32631, ulx=499_980, uly=4_700_040, resolution=20)
+    with pytest.raises(BadProduct, match="must have 1 layer of 300 x 300 uint8, as the metadata say") as caught:
+        read_stack(product, GRID)
+    assert caught.value.member == member
 
 
 def test_an_image_without_a_place_of_its_own_takes_the_metadatas(product):
@@ -127,18 +135,18 @@ def test_an_image_without_a_place_of_its_own_takes_the_metadatas(product):
     path.with_suffix(".jp2.aux.xml").unlink()
     with pytest.warns(NotGeoreferencedWarning), rasterio.open(path) as file:
         assert file.transform.is_identity
-    with open_granule(product) as granule:
-        assert granule.stack(GRID, SclMasker())[3, 0, 1] == numbers("B04", 10, 0, 1)
+    with open_scene([product]) as scene:
+        assert stack_of(scene, GRID)[3, 0, 1] == numbers("B04", 10, 0, 1)
 
 
 def test_images_are_closed_even_after_an_error(product):
     opened = []
 
     def read():
-        with open_granule(product) as granule:
-            granule.stack(GRID, SclMasker())
-            opened.extend(granule._open.values())
-            granule.stack(Grid(32632, 0.0, 0.0, 1, 1), SclMasker())
+        with open_scene([product]) as scene:
+            stack_of(scene, GRID)
+            opened.extend(scene.parts[0]._open.values())
+            stack_of(scene, Grid(32632, 0.0, 0.0, 1, 1))
 
     with pytest.raises(ValueError, match="lie inside"):
         read()
@@ -148,5 +156,5 @@ def test_images_are_closed_even_after_an_error(product):
 
 def test_a_missing_image_is_refused_by_name(product):
     (product.path / GRANULE / "IMG_DATA" / "R20m" / "T31TDG_20200511T105031_SCL_20m.jp2").unlink()
-    with pytest.raises(BadProduct, match="SCL_20m"), open_granule(product):
+    with pytest.raises(BadProduct, match="SCL_20m"), open_scene([product]):
         pass

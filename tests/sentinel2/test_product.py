@@ -1,13 +1,18 @@
 """What a product says of itself, and what is refused when it says nonsense."""
 
+import math
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from sen12ts_pipeline.acquisition.products import open_product
+from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.layers import S2_BANDS
 from sen12ts_pipeline.errors import BadProduct
-from sen12ts_pipeline.sentinel2.product import BAND_IDS, read_granule, read_product
+from sen12ts_pipeline.sentinel2.bands import row_col, source_index
+from sen12ts_pipeline.sentinel2.description import BAND_IDS
+from sen12ts_pipeline.sentinel2.product import read_granule, read_product
 from tests.sentinel2.products import DATA, GRANULE, general_xml, image_member, memory_product, tile_xml
 
 REAL = {
@@ -99,6 +104,52 @@ def test_a_product_without_the_list_has_no_offset():
     assert read_product(memory_product()).offsets == dict.fromkeys(BAND_IDS, 0)
 
 
+@pytest.mark.parametrize(("baseline", "refused"), [("0400", True), ("0510", True), ("0301", False), ("9999", False)])
+def test_a_product_that_should_have_the_list_and_has_none_is_refused_unless_others_than_esa_made_it(baseline, refused):
+    files = memory_product()
+    files.product = files.product.replace("N0214", f"N{baseline}")
+    if refused:
+        with pytest.raises(BadProduct, match="must have BOA_ADD_OFFSET_VALUES_LIST"):
+            read_product(files)
+    else:
+        assert read_product(files).offsets == dict.fromkeys(BAND_IDS, 0)
+
+
+def test_the_list_counts_whatever_the_baseline():
+    found = read_product(memory_product(general=general_xml(offsets=dict.fromkeys(range(13), -1000)))).offsets
+    assert found == dict.fromkeys(BAND_IDS, -1000)
+
+
+@pytest.mark.parametrize(("epsg", "tile"), [(32632, "31TDG"), (32731, "31TDG"), (32631, "31LDG")])
+def test_the_tile_of_the_name_must_lie_where_the_metadata_say(epsg, tile):
+    files = memory_product(tile=tile_xml(epsg=epsg))
+    files.product = files.product.replace("31TDG", tile)
+    with pytest.raises(BadProduct, match=f"its tile {tile} lies in EPSG:.*; its metadata say EPSG:{epsg}"):
+        read_granule(files)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_20_and_60_m_pixels_of_real_products_hold_whole_pixels_of_10_m_in_every_tile(name):
+    product = read_product(with_images(open_product(DATA / f"{name}.SAFE.zip")))
+    granule = product.granule
+    first = TileId(
+        granule.epsg % 100, math.ceil((granule.ulx_m - 500_000) / 2560), math.floor(granule.north_m / 2560) - 1
+    )
+    phases = set()
+    for tile in (TileId(first.zone, first.column + c, first.row - r) for c in range(3) for r in range(3)):
+        row, col = row_col(product, tile.grid)
+        phases.add(((tile.grid.west - granule.ulx_m) % 60, (granule.north_m - tile.grid.north) % 60))
+        for resolution in (20, 60):
+            north = granule.uly_m - resolution * source_index(row, 256, resolution)
+            west = granule.ulx_m + resolution * source_index(col, 256, resolution)
+            south_of_tile = 10_000_000 * (granule.epsg > 32700)
+            centres_north = tile.grid.north + south_of_tile - 10 * np.arange(256) - 5
+            centres_east = tile.grid.west + 10 * np.arange(256) + 5
+            assert ((centres_north < north) & (centres_north > north - resolution)).all()
+            assert ((centres_east > west) & (centres_east < west + resolution)).all()
+    assert len(phases) == 9
+
+
 @pytest.mark.parametrize("cloud", [None, " "])
 def test_unknown_cloud_cover_is_not_zero(cloud):
     assert read_granule(memory_product(general=general_xml(cloud=cloud))).cloud_percent is None
@@ -119,6 +170,12 @@ def test_unknown_cloud_cover_is_not_zero(cloud):
         ({"tile": tile_xml().replace("HORIZONTAL_CS_CODE", "CODE")}, "MTD_TL.xml", "one element HORIZONTAL_CS_CODE"),
         ({"tile": tile_xml(epsg=4326)}, "MTD_TL.xml", "UTM zone"),
         ({"tile": tile_xml(epsg=32661)}, "MTD_TL.xml", "UTM zone"),
+        (
+            {"general": general_xml(offsets=dict.fromkeys(range(13), -10_001))},
+            "MTD_MSIL2A.xml",
+            "within 10000; got -10001",
+        ),
+        ({"general": general_xml(baseline="04.00")}, "MTD_MSIL2A.xml", "must be 02.14, as the name says; got 04.00"),
         ({"tile": tile_xml(ulx=399970)}, "MTD_TL.xml", "multiples of 20 m"),
         ({"tile": tile_xml(pixels=0)}, "MTD_TL.xml", "must be positive"),
         ({"tile": tile_xml().replace("<NROWS>5490", "<NROWS>5489")}, "MTD_TL.xml", "same square"),
