@@ -5,11 +5,11 @@ import tracemalloc
 
 import pytest
 
-from sen12ts_pipeline.acquisition import files, http, retry
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.acquisition import files, http
 from sen12ts_pipeline.acquisition.files import SpooledFile
 from sen12ts_pipeline.acquisition.http import HttpFile, inside
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import asked_wait_s
 from tests.acquisition.servers import WebServer
 
 BODY = bytes(range(256)) * 40
@@ -115,21 +115,21 @@ def test_memory_does_not_grow_with_what_is_fetched(web, spool, monkeypatch):
 @pytest.mark.parametrize("fault", [503, 500, 429, 408, cut, hang_up, wait_a_second, other_bytes], ids=fault_name)
 def test_a_fault_that_passes_is_not_noticed(web, file, fault):
     assert file.version.size == len(BODY)
-    web.faults.extend([fault] * (retry.TRIES - 1))
+    web.faults.extend([fault] * (passing.TRIES - 1))
     assert file.read(1000, 500) == BODY[1000:1500]
     assert not web.faults
 
 
 @pytest.mark.parametrize("fault", [503, hang_up], ids=fault_name)
 def test_the_question_for_the_size_is_repeated_too(web, file, fault):
-    web.faults.extend([fault] * (retry.TRIES - 1))
+    web.faults.extend([fault] * (passing.TRIES - 1))
     assert file.version.size == len(BODY)
 
 
 @pytest.mark.parametrize("fault", [503, cut, hang_up], ids=fault_name)
 def test_a_fault_that_stays_is_left_to_a_later_try(web, file, spool, fault):
     assert file.version.size == len(BODY)
-    web.faults.extend([fault] * retry.TRIES)
+    web.faults.extend([fault] * passing.TRIES)
     with pytest.raises(Retryable, match=rf"{web.url}/a/x%20y.bin: .*, 5 times"):
         file.read(1000, 500)
     assert not list(spool.folder.iterdir())
@@ -243,10 +243,3 @@ def test_a_signature_in_the_query_is_sent_and_not_shown(web, spool):
 def test_members_are_found_below_the_folder_s_url():
     assert inside("https://h/a.SAFE/", "b/c d.xml") == "https://h/a.SAFE/b/c%20d.xml"
     assert inside("https://h/a.SAFE?sig=1", "b.xml") == "https://h/a.SAFE/b.xml?sig=1"
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None), (None, None)]
-)
-def test_the_wait_that_a_server_names_is_read(header, seconds):
-    assert asked_wait_s(header) == seconds

@@ -6,9 +6,11 @@ import zipfile
 
 import pytest
 
-from sen12ts_pipeline.acquisition import retry, s3
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.acquisition import s3
 from sen12ts_pipeline.acquisition.files import SpooledFile
 from sen12ts_pipeline.acquisition.products import open_product
+from sen12ts_pipeline.acquisition.provider import S3Access
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from tests.acquisition.servers import object_store, seaweed, wait_for
 from tests.acquisition.test_products import NAME, bytes_of
@@ -111,8 +113,8 @@ def test_just_the_bytes_asked_for_are_fetched_once(web, file, spool):
 
 
 def test_a_forked_process_has_connections_of_its_own(file):
-    assert s3._client(os.getpid()) is s3._client(os.getpid())
-    assert s3._client(1) is not s3._client(os.getpid())
+    assert s3._client(os.getpid(), S3Access()) is s3._client(os.getpid(), S3Access())
+    assert s3._client(1, S3Access()) is not s3._client(os.getpid(), S3Access())
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,9 @@ def test_a_forked_process_has_connections_of_its_own(file):
 )
 def test_a_fault_that_passes_is_not_noticed_and_one_that_stays_is_left_to_a_later_try(web, file, fault):
     assert file.version.size == len(BODY)
-    web.faults.extend([fault] * (retry.TRIES - 1))
+    web.faults.extend([fault] * (passing.TRIES - 1))
     assert file.read(1000, 500) == BODY[1000:1500]
-    web.faults.extend([fault] * retry.TRIES)
+    web.faults.extend([fault] * passing.TRIES)
     with pytest.raises(Retryable, match=r"s3://eodata/a/x.bin: .*, 5 times"):
         file.read(2000, 500)
 

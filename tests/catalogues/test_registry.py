@@ -5,9 +5,9 @@ from shapely.geometry import box
 
 from sen12ts_pipeline.catalogues.questions import Kind
 from sen12ts_pipeline.catalogues.registry import KINDS, Addresses, connect
-from sen12ts_pipeline.catalogues.retry import TRIES
 from sen12ts_pipeline.domain.seasons import Interval
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.passing import TRIES
 from tests.catalogues.archives import GRANULES, archive
 from tests.catalogues.entries import l2a_name
 from tests.domain.examples import utc
