@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sen12ts_pipeline.acquisition import providers
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import Location, is_url
+from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.catalogues import registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.domain.passes import Pass, Slice
+from sen12ts_pipeline.domain.quotas import QUOTAS
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.rasters import RasterLabels
 from sen12ts_pipeline.ports import NO_ORBIT_FILES, OrbitFiles, SarEngine
@@ -31,6 +34,7 @@ from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
 from sen12ts_pipeline.state.ledger import SqlLedger
+from sen12ts_pipeline.state.quotas import Quotas
 from sen12ts_pipeline.state.s3 import S3Store
 from sen12ts_pipeline.state.s3_server import S3Options
 from sen12ts_pipeline.state.stores import open_store
@@ -69,7 +73,7 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     source = f"area {aoi.name}"
     root = _needed(source, "catalogue.root", aoi.catalogue.root)
     archive = ArchiveSource(root)
-    found = _catalogue(aoi.catalogue, archive, environ)
+    found = _catalogue(aoi.catalogue, archive, settings, environ)
     orbits = OrbitFolder(aoi.catalogue.orbits) if aoi.catalogue.orbits else NO_ORBIT_FILES
     dem = Dem(_needed(source, "dem.path", aoi.dem.path), aoi.dem.vertical, aoi.dem.geoid)
     dem.check()
@@ -104,11 +108,30 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
 
 
 def _catalogue(
-    chosen: CatalogueSettings, archive: ArchiveSource, environ: Mapping[str, str]
+    chosen: CatalogueSettings, archive: ArchiveSource, settings: Settings, environ: Mapping[str, str]
 ) -> ArchiveCatalogue | Link:
     if chosen.kind == "archive":
         return ArchiveCatalogue(archive)
-    return registry.connect(chosen.kind, chain=chosen.chain, at=registry.Addresses(chosen.urls, environ))
+    at = registry.Addresses(chosen.urls, environ, quotas_of(settings).gate)
+    return registry.connect(chosen.kind, chain=chosen.chain, at=at)
+
+
+def quotas_of(settings: Settings) -> Quotas:
+    """Quotas of all providers, kept in the ledger's database by all workers together."""
+    return Quotas(settings.ledger_url, {name: settings.quota_of(name) for name in QUOTAS})
+
+
+def provider(name: str, settings: Settings, environ: Mapping[str, str] = os.environ) -> Provider:
+    """A provider of products, with the credentials of the environment and the gate that all workers share.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such provider, or one of two credentials that belong together is missing.
+    """
+    if name not in QUOTAS:
+        raise ConfigurationError("provider", "name", f"must be one of {', '.join(sorted(QUOTAS))}", name)
+    return providers.connect(name, environ, quotas_of(settings).gate(name))
 
 
 def _snap(settings: Settings, native: NativeEngine) -> SarEngine:

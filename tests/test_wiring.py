@@ -113,3 +113,19 @@ class TestLiveArchives:
     def test_at_an_address_that_is_missing_are_named(self, tiny, tmp_path):
         with pytest.raises(ConfigurationError, match="dhus"):
             self.services(tiny, tmp_path, kind="dhus")
+
+
+def test_a_provider_has_the_gate_that_all_workers_share_and_the_quota_that_is_set(tmp_path):
+    settings = Settings(store=tmp_path / "store", quotas={"cdse": {"connections": 1}})
+    one, other = (wiring.provider("cdse", settings, {"XDG_CACHE_HOME": str(tmp_path)}) for _ in range(2))
+    with one.gate.turn():
+        state = next(s for s in wiring.quotas_of(settings).states() if s.provider == "cdse")
+        assert (state.connections, state.quota.connections) == (1, 1)
+    with other.gate.turn():
+        pass
+    assert one.access.headers() == {}
+
+
+def test_a_provider_that_is_not_known_is_a_wrong_setting(tmp_path):
+    with pytest.raises(ConfigurationError, match="provider: name: must be one of asf, aws, cdse"):
+        wiring.provider("scihub", Settings(store=tmp_path / "store"), {})

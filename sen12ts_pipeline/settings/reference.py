@@ -63,7 +63,8 @@ def _leaves(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
 
 
 def _kind(field: FieldInfo) -> str:
-    names = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
+    names: dict[type, str] = {dict: "mapping", int: "whole number", float: "number", bool: "true or false"}
+    names |= {str: "text", Path: "path"}
     annotation: Any = field.annotation
     choices = [choice for choice in get_args(annotation) if isinstance(choice, str)]
     if choices:

@@ -120,6 +120,7 @@ class Quotas:
         self._engine = open_database(url, keep=True)
         self.shown = self._engine.url.render_as_string(hide_password=True)
         _OPEN.add(self)
+        weakref.finalize(self, self._engine.dispose)
 
     def gate(self, provider: str) -> SqlGate:
         """The gate of a provider; ConfigurationError if there is no quota of that name."""

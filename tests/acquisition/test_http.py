@@ -9,8 +9,9 @@ from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition import files, http
 from sen12ts_pipeline.acquisition.files import SpooledFile
 from sen12ts_pipeline.acquisition.http import HttpFile, inside
+from sen12ts_pipeline.acquisition.provider import Anyone, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from tests.acquisition.servers import WebServer
+from tests.acquisition.servers import Counting, WebServer
 
 BODY = bytes(range(256)) * 40
 SECRET = "not-to-be-shown"
@@ -243,3 +244,27 @@ def test_a_signature_in_the_query_is_sent_and_not_shown(web, spool):
 def test_members_are_found_below_the_folder_s_url():
     assert inside("https://h/a.SAFE/", "b/c d.xml") == "https://h/a.SAFE/b/c%20d.xml"
     assert inside("https://h/a.SAFE?sig=1", "b.xml") == "https://h/a.SAFE/b.xml?sig=1"
+
+
+def test_every_request_has_its_turn_and_bytes_are_noted_as_they_come(web, spool, monkeypatch):
+    monkeypatch.setattr(http, "NOTED_BYTES", 1000)
+    gate = Counting()
+    file = SpooledFile(HttpFile(web.put("x", BODY), "P", "x", Provider("asf", gate=gate)), spool)
+    assert file.read(0, 2500) == BODY[:2500]
+    assert (gate.turns, gate.most, gate.notes) == (2, 1, [1000, 1000, 500])
+
+
+def test_a_fault_leaves_its_turn_so_that_the_gate_sees_it_and_none_is_held_while_one_waits(web, spool):
+    gate = Counting()
+    file = SpooledFile(HttpFile(web.put("x", BODY), "P", "x", Provider("asf", gate=gate)), spool)
+    web.faults.extend([503, 404])
+    with pytest.raises(BadProduct):
+        file.read(0, 10)
+    assert [type(fault).__name__ for fault in gate.left] == ["Passing", "BadProduct"]
+    assert (gate.turns, gate.most) == (2, 1)
+
+
+def test_a_token_of_the_environment_is_for_no_provider_that_has_a_name_and_an_access_of_its_own(web, spool, token):
+    file = SpooledFile(HttpFile(web.put("x", BODY), "P", "x", Provider("aws", Anyone())), spool)
+    file.read(0, 10)
+    assert {a.token for a in web.asked} == {None}

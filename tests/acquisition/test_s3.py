@@ -10,9 +10,9 @@ from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition import s3
 from sen12ts_pipeline.acquisition.files import SpooledFile
 from sen12ts_pipeline.acquisition.products import open_product
-from sen12ts_pipeline.acquisition.provider import S3Access
+from sen12ts_pipeline.acquisition.provider import Provider, S3Access
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from tests.acquisition.servers import object_store, seaweed, wait_for
+from tests.acquisition.servers import Counting, object_store, seaweed, wait_for
 from tests.acquisition.test_products import NAME, bytes_of
 
 FILES = {"manifest.safe": b"<m/>", "annotation/a.xml": b"<a/>", "measurement/m.tiff": bytes(range(256)) * 4000}
@@ -92,6 +92,56 @@ def test_wrong_keys_are_a_wrong_setting(bucket, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
     with pytest.raises(ConfigurationError, match=rf"AWS_\*: must let s3://eodata/{PREFIX}/ be read; got 'answer 403"):
         open_product(f"s3://eodata/{PREFIX}").members()
+
+
+def test_a_provider_says_how_its_buckets_are_spoken_to_and_every_request_has_its_turn(store, spool):
+    gate, names = Counting(), {"endpoint": "ENDPOINT_URL", "key": "ACCESS_KEY_ID", "secret": "SECRET_ACCESS_KEY"}
+    access = {name: store[f"AWS_{variable}"] for name, variable in names.items()}
+    provider = Provider("cdse", s3=S3Access(**access, region="default", addressing="path"), gate=gate)
+    found = s3.listed("eodata", f"{PREFIX}/", NAME, provider)
+    assert sorted(found) == sorted(FILES)
+    assert (gate.turns, gate.most, gate.bytes) == (1, 1, 0)
+    assert SpooledFile(found["measurement/m.tiff"], spool).read(10, 20) == BODY[10:30]
+    assert (gate.turns, gate.most, gate.bytes) == (2, 1, 20)
+
+
+def test_a_long_listing_is_a_request_for_each_page(store, monkeypatch):
+    gate, ask = Counting(), s3._page
+    monkeypatch.setattr(s3, "_page", lambda asked, client, turn: ask({**asked, "MaxKeys": 1}, client, turn))
+    for name, value in store.items():
+        monkeypatch.setenv(name, value)
+    found = s3.listed("eodata", f"{PREFIX}/", NAME, Provider(gate=gate))
+    assert sorted(found) == sorted(FILES)
+    assert gate.turns == len(FILES)
+
+
+def test_nothing_is_signed_where_all_are_let_in(web, file):
+    access = S3Access(endpoint=web.url, region="x", addressing="path", unsigned=True)
+    file = s3.S3File("eodata", "a/x.bin", "P", "x.bin", provider=Provider("aws", s3=access))
+    assert file.fetch(0, 5, file.version()) == BODY[:5]
+    assert {a.token for a in web.asked} == {None}
+
+
+def test_a_refusal_names_the_provider_s_own_variables(web, file):
+    access = S3Access(endpoint=web.url, region="x", key="key", secret=SECRET, variables="THE_KEY and THE_SECRET")
+    web.faults.append(403)
+    with pytest.raises(ConfigurationError, match="environment: THE_KEY and THE_SECRET: must let s3://") as caught:
+        s3.S3File("eodata", "a/x.bin", "P", "x.bin", provider=Provider("cdse", s3=access)).version()
+    assert SECRET not in str(caught.value)
+
+
+def test_the_end_of_a_window_is_waited_for(web, file, monkeypatch):
+    def window(handler):
+        handler.send_response(429)
+        handler.send_header("X-RateLimit-Reset", "12")
+        handler.end_headers()
+
+    slept = []
+    monkeypatch.setattr(passing.time, "sleep", slept.append)
+    assert file.version.size == len(BODY)
+    web.faults.append(window)
+    assert file.read(0, 5) == BODY[:5]
+    assert slept == [12.0]
 
 
 def test_an_object_that_was_replaced_is_not_read_on(bucket, store):
