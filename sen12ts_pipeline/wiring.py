@@ -104,6 +104,7 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
         broken=lambda: dict(found.broken),
         notes=lambda: list(getattr(found, "notes", ())),
+        quota=settings.quota_of("cdse"),
     )
 
 
