@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sen12ts_pipeline.acquisition.provider import Access, Anyone, Bearer, Provider, S3Access
-from sen12ts_pipeline.acquisition.tokens import TokenAccess
+from sen12ts_pipeline.acquisition.tokens import FOLDER_VARIABLE, TokenAccess
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
@@ -30,7 +30,8 @@ def connect(name: str, environ: Mapping[str, str], gate: Gate = OPEN_GATE, folde
     gate : Gate
         At which its requests queue.
     folder : Path, optional
-        Where tokens are kept for all processes of the machine; by default in the user's cache.
+        Where tokens are kept for all processes of the machine; by default the one that ``SEN12TS_TOKENS`` names, else
+        one in the user's cache.
 
     Raises
     ------
@@ -90,4 +91,5 @@ def _both(environ: Mapping[str, str], one: str, other: str) -> tuple[str, str]:
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sen12ts" / "tokens"
+    cache = Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return Path(environ.get(FOLDER_VARIABLE) or cache / "sen12ts" / "tokens")

@@ -34,6 +34,8 @@ from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
 log = logging.getLogger(__name__)
 
+FOLDER_VARIABLE = "SEN12TS_TOKENS"
+"""Names the folder in which tokens are kept."""
 TIMEOUT_S = 60.0
 REFRESHED_AT = 0.8
 """Share of a token's life after which a new one is asked for."""
@@ -233,10 +235,13 @@ class TokenAccess:
 
     def _write(self, content: Mapping[str, object]) -> None:
         """Replace the file, which from its first byte only its owner may read."""
-        place, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
-        with os.fdopen(place, "w") as file:
-            json.dump(content, file)
-        Path(name).replace(self._path)
+        try:
+            place, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
+            with os.fdopen(place, "w") as file:
+                json.dump(content, file)
+            Path(name).replace(self._path)
+        except OSError as error:
+            raise Retryable(f"{self._path.parent} cannot keep a token: {error.strerror}") from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -246,7 +251,8 @@ class TokenAccess:
                 self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
             except OSError as error:
-                raise Retryable(f"{self._path.parent} cannot keep a token: {error.strerror}") from error
+                rule = f"must be a folder that can be written, to keep a token in: {error.strerror}"
+                raise ConfigurationError("environment", FOLDER_VARIABLE, rule, str(self._path.parent)) from error
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield

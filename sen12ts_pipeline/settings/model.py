@@ -282,7 +282,7 @@ class Settings(Options):
     quotas: dict[Literal["asf", "aws", "cdse", "earth_search", "planetary_computer"], QuotaSettings] = Field(
         default_factory=dict,
         description="Quotas that differ from those of a provider's general users, by provider: "
-        "`cdse: {connections: 20}` (docs/acquisition.md).",
+        "`cdse: {connections: 20}` (docs/acquisition-quotas.md).",
         json_schema_extra={"default_text": "none"},
     )
 

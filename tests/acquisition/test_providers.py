@@ -46,6 +46,12 @@ def test_earthdata_takes_a_token_and_open_buckets_take_nothing(tmp_path):
     assert aws.s3.unsigned
 
 
+def test_tokens_are_kept_where_the_environment_says(tmp_path):
+    places = {"SEN12TS_TOKENS": str(tmp_path / "a")}, {"XDG_CACHE_HOME": str(tmp_path / "b")}
+    kept = [connect("cdse", CDSE | place).access._path.parent for place in places]
+    assert kept == [tmp_path / "a", tmp_path / "b/sen12ts/tokens"]
+
+
 @pytest.mark.parametrize("missing", sorted(CDSE))
 def test_half_of_a_pair_of_credentials_is_a_wrong_setting(missing, tmp_path):
     environ = {name: value for name, value in CDSE.items() if name != missing}

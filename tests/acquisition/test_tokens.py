@@ -280,6 +280,13 @@ def test_nothing_secret_is_in_a_message_a_log_or_a_picture(server, tmp_path, cap
         assert "refresh-1" not in text
 
 
+def test_a_folder_that_cannot_be_made_is_a_wrong_setting(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="SEN12TS_TOKENS: must be a folder that can be written"):
+        server.access(tmp_path / "file" / "tokens").headers()
+    assert server.grants == []
+
+
 def test_a_token_that_is_given_is_shown_and_not_renewed(server, spool):
     server.good.add("given")
     file = SpooledFile(HttpFile(f"{server.url}/file", "P", "m", Provider("asf", Bearer("given"))), spool)
