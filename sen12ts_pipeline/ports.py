@@ -143,12 +143,15 @@ class Turn(Protocol):
     """One request to a provider, from its first byte to the last of its answer."""
 
     def received(self, size: int) -> None:
-        """Note bytes of the answer, as they come or at the end."""
+        """Note bytes of the answer as they come: who notes none for minutes may lose the turn, which is `Passing`."""
         ...
 
 
 class Gate(Protocol):
-    """The door of one provider. All workers queue at it, so that together they stay within the provider's quota."""
+    """The door of one provider. All workers queue at it, so that together they stay within the provider's quota.
+
+    A `passing.Passing` that leaves a turn tells the gate of a fault, and of the wait that the server named.
+    """
 
     def turn(self) -> AbstractContextManager[Turn]:
         """Wait until the quota admits one more request, and hold a connection meanwhile.

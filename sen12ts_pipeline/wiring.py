@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
+from sen12ts_pipeline.acquisition import providers
 from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.acquisition.asf_bursts import AsfBursts
 from sen12ts_pipeline.acquisition.asf_server import ADDRESS, DOORSTEP, BurstServer
@@ -29,7 +30,7 @@ from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.dataset.classes import LandClass, Table, named, read_classes, table_from, table_of
 from sen12ts_pipeline.domain.passes import Pass, Slice
-from sen12ts_pipeline.domain.rules import Rules
+from sen12ts_pipeline.domain.quotas import QUOTAS
 from sen12ts_pipeline.domain.seasons import Season, pass_search
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.maps import CdlLabels, WorldCoverLabels
@@ -49,6 +50,7 @@ from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
 from sen12ts_pipeline.state.ledger import SqlLedger
+from sen12ts_pipeline.state.quotas import Quotas
 from sen12ts_pipeline.state.s3 import S3Store
 from sen12ts_pipeline.state.s3_server import S3Options
 from sen12ts_pipeline.state.stores import open_store
@@ -85,7 +87,7 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     """Services of settings that are already read; users of live archives are named in the environment."""
     keep_freed_memory()
     products = _products(settings, aoi, environ)
-    found = _catalogue(aoi.catalogue, products, environ)
+    found = _catalogue(aoi.catalogue, products, settings, environ)
     fetching = auxiliary(settings, environ)
     orbits = orbits_of(aoi, fetching)
     dem = dem_of(aoi, fetching)
@@ -122,6 +124,8 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         broken=lambda: dict(found.broken),
         notes=lambda: list(getattr(found, "notes", ())),
         fetched=lambda: list(getattr(products, "notes", ())),
+        provider=_first_provider(settings, aoi),
+        quota=settings.quota_of(_first_provider(settings, aoi)),
     )
 
 
@@ -132,12 +136,24 @@ def _products(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str]) 
     if chosen.root is not None or chosen.kind == "archive":
         return ArchiveSource(_needed(f"area {aoi.name}", "catalogue.root", chosen.root), spool)
     downloads = Spool(spool.folder / "products", round(how.products_gb * BYTES_PER_GB))
-    searched = chosen.chain if chosen.kind == "chain" else (chosen.kind,)
-    at, sources = registry.Addresses(chosen.urls, environ), []
-    for archive in dict.fromkeys(places.provider_of(name) for name in how.providers or searched):
+    at, sources = registry.Addresses(chosen.urls, environ, quotas_of(settings).gate), []
+    for archive in _providers(settings, aoi):
         known = places.connect(archive, at, spool.folder / "places")
-        sources.append(LiveSource(known, Provider(archive), spool, downloads, whole=how.mode == "product"))
+        serves = provider(archive, settings, environ, chosen.urls)
+        sources.append(LiveSource(known, serves, spool, downloads, whole=how.mode == "product"))
     return ChainSource(sources)
+
+
+def _providers(settings: Settings, aoi: AoiSettings) -> list[str]:
+    """Archives that products are fetched from, in the order in which they are asked."""
+    searched = aoi.catalogue.chain if aoi.catalogue.kind == "chain" else (aoi.catalogue.kind,)
+    return list(dict.fromkeys(places.provider_of(name) for name in settings.acquisition.providers or searched))
+
+
+def _first_provider(settings: Settings, aoi: AoiSettings) -> str:
+    """Whose quota a plan counts with; of a folder's products the one that most would be fetched from."""
+    fetched = aoi.catalogue.root is None and aoi.catalogue.kind != "archive"
+    return next((name for name in _providers(settings, aoi) if name in QUOTAS), "cdse") if fetched else "cdse"
 
 
 def _classes(chosen: LabelSettings, own: Sequence[LandClass]) -> Table | str:
@@ -178,7 +194,9 @@ def _label_year(aoi: AoiSettings, labels: LabelSource) -> int | None:
 def auxiliary(settings: Settings, environ: Mapping[str, str] = os.environ) -> Auxiliary:
     """What is fetched besides products."""
     folder = settings.auxiliary.folder or cache_folder(environ)
-    return Auxiliary(Cache(folder), {str(name): url for name, url in settings.auxiliary.urls.items()})
+    urls = {str(name): url for name, url in settings.auxiliary.urls.items()}
+    logins = {"cdse": provider("cdse", settings, environ), "earthdata": provider("asf", settings, environ)}
+    return Auxiliary(Cache(folder, provider("aws", settings, environ)), urls, logins)
 
 
 def orbits_of(aoi: AoiSettings, fetching: Auxiliary) -> OrbitFiles:
@@ -204,24 +222,49 @@ def dem_of(aoi: AoiSettings, fetching: Auxiliary) -> Dem:
     return Dem(model.path, model.vertical, geoid, chosen.allow_egm96, model.sha256)
 
 
-def slices_of_year(aoi: AoiSettings, fetching: Auxiliary, rules: Rules, environ: Mapping[str, str]) -> set[Slice]:
+def slices_of_year(aoi: AoiSettings, fetching: Auxiliary, settings: Settings, environ: Mapping[str, str]) -> set[Slice]:
     """Slices of all seasons of an area, with the orbit files that serve them: as the searches will find them."""
     root = aoi.catalogue.root
     if aoi.catalogue.kind == "archive":
         root = _needed(f"area {aoi.name}", "catalogue.root", root)
-    found = _catalogue(aoi.catalogue, ArchiveSource(root or Path()), environ)
+    found = _catalogue(aoi.catalogue, ArchiveSource(root or Path()), settings, environ)
     catalogue = WithOrbits(found, orbits_of(aoi, fetching))
-    area, reach = read_boundary(aoi), {"days_before": rules.search_days_before, "days_after": rules.search_days_after}
+    rules, area = settings.rules, read_boundary(aoi)
+    reach = {"days_before": rules.search_days_before, "days_after": rules.search_days_after}
     windows = {w for season in Season for w in pass_search(aoi.year, season, **reach)}
     return {one for during in sorted(windows) for one in catalogue.slices(area, during)}
 
 
 def _catalogue(
-    chosen: CatalogueSettings, products: ArchiveSource | ChainSource, environ: Mapping[str, str]
+    chosen: CatalogueSettings,
+    products: ArchiveSource | ChainSource,
+    settings: Settings,
+    environ: Mapping[str, str],
 ) -> ArchiveCatalogue | Link:
     if isinstance(products, ArchiveSource) and chosen.kind == "archive":
         return ArchiveCatalogue(products)
-    return registry.connect(chosen.kind, chain=chosen.chain, at=registry.Addresses(chosen.urls, environ))
+    at = registry.Addresses(chosen.urls, environ, quotas_of(settings).gate)
+    return registry.connect(chosen.kind, chain=chosen.chain, at=at)
+
+
+def quotas_of(settings: Settings) -> Quotas:
+    """Quotas of all providers, kept in the ledger's database by all workers together."""
+    return Quotas(settings.ledger_url, {name: settings.quota_of(name) for name in QUOTAS})
+
+
+def provider(
+    name: str, settings: Settings, environ: Mapping[str, str] = os.environ, urls: Mapping[str, str] | None = None
+) -> Provider:
+    """A provider of products, with the credentials of the environment and the gate that all workers share.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such provider, or one of two credentials that belong together is missing.
+    """
+    if name not in QUOTAS:
+        raise ConfigurationError("provider", "name", f"must be one of {', '.join(sorted(QUOTAS))}", name)
+    return providers.connect(name, environ, quotas_of(settings).gate(name), urls=urls or {})
 
 
 def _snap(settings: Settings, native: NativeEngine) -> SarEngine:

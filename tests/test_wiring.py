@@ -219,3 +219,19 @@ def test_a_masker_without_what_it_needs_is_refused_before_anything_is_made(tiny,
     area = worlds.area_of(tiny)
     with pytest.raises(ConfigurationError, match=r"clouds\.weights: must name files of weights"):
         wiring.assemble(Settings(store=tmp_path, masker="omnicloudmask"), area)
+
+
+def test_a_provider_has_the_gate_that_all_workers_share_and_the_quota_that_is_set(tmp_path):
+    settings = Settings(store=tmp_path / "store", quotas={"cdse": {"connections": 1}})
+    one, other = (wiring.provider("cdse", settings, {"XDG_CACHE_HOME": str(tmp_path)}) for _ in range(2))
+    with one.gate.turn():
+        state = next(s for s in wiring.quotas_of(settings).states() if s.provider == "cdse")
+        assert (state.connections, state.quota.connections) == (1, 1)
+    with other.gate.turn():
+        pass
+    assert one.access.headers() == {}
+
+
+def test_a_provider_that_is_not_known_is_a_wrong_setting(tmp_path):
+    with pytest.raises(ConfigurationError, match="provider: name: must be one of asf, aws, cdse"):
+        wiring.provider("scihub", Settings(store=tmp_path / "store"), {})

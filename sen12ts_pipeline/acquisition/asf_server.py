@@ -18,9 +18,8 @@ from typing import IO, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from sen12ts_pipeline.acquisition.provider import Provider
-from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s, patiently
 
 log = logging.getLogger(__name__)
 

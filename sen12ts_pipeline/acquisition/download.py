@@ -16,9 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sen12ts_pipeline import __version__
 from sen12ts_pipeline.acquisition.provider import Provider
-from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s, patiently
 from sen12ts_pipeline.ports import Turn
 
 TIMEOUT_S = 60.0

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from sen12ts_pipeline.acquisition.checks import NOTHING_KNOWN, Expected
-from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.acquisition.spool import Extent, Spool, read_extent
 from sen12ts_pipeline.acquisition.whole import WholeFile
+from sen12ts_pipeline.passing import patiently
 
 PIECE_BYTES = 8 * 2**20
 """Most that one request asks for."""

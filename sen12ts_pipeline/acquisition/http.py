@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPMessage
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sen12ts_pipeline.acquisition.files import Version
-from sen12ts_pipeline.acquisition.provider import ANYBODY, Provider
+from sen12ts_pipeline.acquisition.provider import TOKEN_VARIABLE, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, wait_named
+from sen12ts_pipeline.ports import Turn
 
-TOKEN_VARIABLE = "SEN12TS_HTTP_TOKEN"  # noqa: S105 - its name only
 TIMEOUT_S = 60.0
 """Longest silence of a server."""
+NOTED_BYTES = 2**20
+"""Bytes that come between two notes at the gate."""
+TOO_MANY_SESSIONS = b"DAT-ZIP-100"
+SESSIONS_WAIT_S = 60.0
+"""How long a user with too many sessions leaves a server alone: they end with their tokens, within ten minutes."""
+
+T = TypeVar("T")
 
 _CONTENT_RANGE = re.compile(r"^bytes (?:(\d+)-(\d+)|\*)/(\d+)$")
 
@@ -36,12 +42,16 @@ class HttpFile:
         ``http://`` or ``https://``. A query is kept, for addresses that are signed; it is never shown.
     product, member : str
         What errors name.
-    provider : Provider
-        Who serves it.
+    provider : Provider, optional
+        Who serves it; by default somebody who lets in whoever shows the token of the environment.
     """
 
-    def __init__(self, url: str, product: str, member: str, provider: Provider = ANYBODY) -> None:
-        self._url, self._product, self._member, self._provider = url, product, member, provider
+    def __init__(self, url: str, product: str, member: str, provider: Provider | None = None) -> None:
+        self._url, self._product, self._member = url, product, member
+        self._provider = provider or Provider()
+
+    def __repr__(self) -> str:
+        return f"HttpFile({self.place!r})"
 
     @property
     def place(self) -> str:
@@ -55,21 +65,20 @@ class HttpFile:
 
     def version(self) -> Version:
         """Size and tag, from the answer to a question for one byte."""
-        with self._answer(0, 1) as answer:
-            return self._version(answer)
+        return self._ask(0, 1, lambda answer, _: self._version(answer))
 
     def fetch(self, start: int, length: int, expected: Version) -> bytes:
         """Just these bytes of this version."""
-        with self._answer(start, length) as answer:
+
+        def take(answer: Any, turn: Turn) -> bytes:  # noqa: ANN401 - HTTPResponse
             if self._version(answer) != expected:
                 raise Retryable(f"{self.place} has changed while it was read")
             match = _CONTENT_RANGE.match(answer.headers["Content-Range"])
             if not match or match.group(1, 2) != (str(start), str(start + length - 1)):
                 raise Passing("answered other bytes than those asked for")
-            body: bytes = answer.read(length)
-        if len(body) != length:
-            raise Passing(f"sent {len(body)} of {length} bytes")
-        return body
+            return received(answer, length, turn)
+
+        return self._ask(start, length, take)
 
     def _version(self, answer: Any) -> Version:  # noqa: ANN401 - HTTPResponse or HTTPError
         match = _CONTENT_RANGE.match(answer.headers.get("Content-Range") or "")
@@ -78,40 +87,89 @@ class HttpFile:
             raise BadProduct(self._product, self._member, f"{reason}; it answered {answer.status}")
         return Version(int(match[3]), answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
 
-    @contextmanager
-    def _answer(self, start: int, length: int) -> Iterator[Any]:
-        """The server's answer to a question for a range; faults are told apart by what is to be done about them."""
+    def _ask(self, start: int, length: int, use: Callable[[Any, Turn], T]) -> T:
+        """What `use` makes of the server's answer to a question for a range; new headers are tried once."""
+        access = self._provider.access
+        headers = access.headers()
+        try:
+            return self._once(start, length, headers, use)
+        except _NotLetIn as refusal:
+            if not access.refused(headers):
+                raise self._not_let_in(refusal) from None
+        try:
+            return self._once(start, length, access.headers(), use)
+        except _NotLetIn as refusal:
+            raise self._not_let_in(refusal) from None
+
+    def _once(self, start: int, length: int, headers: Mapping[str, str], use: Callable[[Any, Turn], T]) -> T:
+        """One request; faults are told apart by what is to be done about them."""
         request = urllib.request.Request(self._url)  # noqa: S310 - the scheme is http or https, see open_remote
         request.add_header("Range", f"bytes={start}-{start + length - 1}")
         request.add_header("Accept-Encoding", "identity")
-        if token := os.environ.get(TOKEN_VARIABLE):
-            request.add_unredirected_header("Authorization", f"Bearer {token}")
-        try:
-            with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
-                yield answer
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and length == 1:
-                    yield error  # an empty file has no first byte; its size is told all the same
-                    return
-                raise self._refused(error) from None
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            reason = getattr(error, "reason", error)
-            if isinstance(reason, ssl.SSLCertVerificationError):
-                rule = "must have a certificate that is trusted"
-                raise ConfigurationError("product", self.place, rule, str(reason)) from None
-            raise Passing(f"broke off ({type(error).__name__}: {reason})") from None
+        for name, value in headers.items():
+            request.add_unredirected_header(name, value)
+        with self._provider.gate.turn() as turn:
+            try:
+                with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
+                    return use(answer, turn)
+            except urllib.error.HTTPError as error:
+                with error:
+                    if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and length == 1:
+                        return use(error, turn)  # an empty file has no first byte; its size is told all the same
+                    raise self._refused(error) from None
+            except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+                raise self._broken(error) from None
+
+    def _broken(self, error: Exception) -> Exception:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            rule = "must have a certificate that is trusted"
+            return ConfigurationError("product", self.place, rule, str(reason))
+        return Passing(f"broke off ({type(error).__name__}: {reason})")
 
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         if error.code in PASSING_STATUSES:
-            return Passing(f"answered {error.code} {error.reason}", asked_wait_s(error.headers.get("Retry-After")))
+            return Passing(f"answered {error.code} {error.reason}", _wait_s(error))
         if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            rule = f"must be a bearer token that may read {self.place}, or none where none is needed"
-            return ConfigurationError("environment", TOKEN_VARIABLE, rule, f"answer {error.code} {error.reason}")
+            return _NotLetIn(f"answer {error.code} {error.reason}")
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return Retryable(f"{self.place} has changed while it was read")
         reason = f"cannot be had from {self.place}: answer {error.code} {error.reason}"
         return BadProduct(self._product, self._member, reason)
+
+    def _not_let_in(self, refusal: _NotLetIn) -> ConfigurationError:
+        rule = f"must be of a user who may read {self.place}"
+        if self._provider.variables == TOKEN_VARIABLE:
+            rule = f"must be a bearer token that may read {self.place}, or none where none is needed"
+        return ConfigurationError("environment", self._provider.variables, rule, str(refusal))
+
+
+class _NotLetIn(Exception):
+    """A server did not accept who asks."""
+
+
+def received(stream: Any, length: int, turn: Turn) -> bytes:  # noqa: ANN401 - of http.client or botocore
+    """Bytes of an answer, noted at the gate as they come; Passing if there are fewer.
+
+    A slow answer so keeps its place at the gate, and one that stands still loses it.
+    """
+    body = bytearray()
+    while len(body) < length and (part := stream.read(min(NOTED_BYTES, length - len(body)))):
+        turn.received(len(part))
+        body += part
+    if len(body) != length:
+        raise Passing(f"sent {len(body)} of {length} bytes")
+    return bytes(body)
+
+
+def _wait_s(error: urllib.error.HTTPError) -> float | None:
+    """The wait that a refusal names; that for sessions to end where it says that there are too many (CDSE)."""
+    wait_s = wait_named(error.headers)
+    if wait_s is None and error.code == HTTPStatus.TOO_MANY_REQUESTS:
+        with suppress(OSError, http.client.HTTPException):
+            if TOO_MANY_SESSIONS in error.read(2**12):
+                return SESSIONS_WAIT_S
+    return wait_s
 
 
 def inside(url: str, member: str) -> str:
@@ -121,7 +179,7 @@ def inside(url: str, member: str) -> str:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, and shows the token to no other server than the one it was meant for."""
+    """Follows redirections, and shows what lets one in to no other server than the one it was meant for."""
 
     def redirect_request(
         self,
@@ -133,9 +191,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
-        token = req.get_header("Authorization")
-        if following and token and _server(newurl) == _server(req.full_url):
-            following.add_unredirected_header("Authorization", token)
+        if following and _server(newurl) == _server(req.full_url):
+            for name, value in req.unredirected_hdrs.items():
+                if name.lower() != "host":
+                    following.add_unredirected_header(name, value)
         return following
 
 
@@ -145,3 +204,5 @@ def _server(url: str) -> tuple[str, str]:
 
 
 _OPENER = urllib.request.build_opener(_Redirects)
+
+__all__ = ["TOKEN_VARIABLE", "HttpFile", "inside", "received"]

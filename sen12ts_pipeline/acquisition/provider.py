@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
+TOKEN_VARIABLE = "SEN12TS_HTTP_TOKEN"  # noqa: S105 - its name only
+
 
 class Access(Protocol):
-    """How a server lets one in."""
+    """How a server lets one in. Both questions may ask a server themselves, and are put while no turn is held."""
 
     def headers(self) -> Mapping[str, str]:
-        """Headers to send with a request; never shown, and sent to no other server than the one meant."""
+        """Headers to send with a request; never shown, and sent to no other server than the one meant.
+
+        Raises
+        ------
+        Passing
+            When who gives them is busy.
+        ConfigurationError
+            When it gives none, for example for a wrong password.
+        """
         ...
 
     def refused(self, headers: Mapping[str, str]) -> bool:
@@ -27,6 +38,34 @@ class Anyone:
     def headers(self) -> Mapping[str, str]:
         """None."""
         return {}
+
+    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - of the protocol
+        """It is not worth asking again."""
+        return False
+
+
+class Bearer:
+    """Implements `Access` by a token that is given; who asks for a new one is a person."""
+
+    def __init__(self, token: str) -> None:
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def headers(self) -> Mapping[str, str]:
+        """The token."""
+        return self._headers
+
+    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - of the protocol
+        """It is not worth asking again."""
+        return False
+
+
+class FromEnvironment:
+    """Implements `Access` by the token of ``SEN12TS_HTTP_TOKEN``, and by nothing where that is not set."""
+
+    def headers(self) -> Mapping[str, str]:
+        """The token that is set now."""
+        token = os.environ.get(TOKEN_VARIABLE)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - of the protocol
         """It is not worth asking again."""
@@ -47,6 +86,8 @@ class S3Access:
         Credentials; never shown.
     unsigned : bool
         Whether nothing is signed: for buckets that are open to all.
+    variables : str
+        What a person sets to be let in, for messages.
     """
 
     endpoint: str = ""
@@ -55,6 +96,7 @@ class S3Access:
     key: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
     unsigned: bool = False
+    variables: str = "AWS_*"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,17 +108,20 @@ class Provider:
     name : str
         For messages, for example ``cdse``.
     access : Access
-        How HTTP requests are let in.
+        How HTTP requests are let in; by default by the token of the environment.
     s3 : S3Access
         How buckets are spoken to.
     gate : Gate
         At which every request queues.
+    variables : str
+        What a person sets for `access`, for messages.
     """
 
     name: str = ""
-    access: Access = field(default_factory=Anyone)
+    access: Access = field(default_factory=FromEnvironment)
     s3: S3Access = field(default_factory=S3Access)
     gate: Gate = OPEN_GATE
+    variables: str = TOKEN_VARIABLE
 
 
 ANYBODY = Provider()

@@ -1,4 +1,4 @@
-"""Files in an S3 bucket, by way of boto3, which takes endpoint, region and credentials from its own variables."""
+"""Files in an S3 bucket, by way of boto3; what a provider leaves open, boto3 takes from its own variables."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import functools
 import importlib
 import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from email.message import Message
 from typing import Any, TypeVar
 
 from sen12ts_pipeline.acquisition.files import Version
-from sen12ts_pipeline.acquisition.provider import ANYBODY, Provider
-from sen12ts_pipeline.acquisition.retry import patiently
+from sen12ts_pipeline.acquisition.http import received
+from sen12ts_pipeline.acquisition.provider import Provider, S3Access
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, patiently, wait_named
+from sen12ts_pipeline.ports import Turn
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 60.0
 
+POOL_CONNECTIONS = 16
+"""Connections that a client keeps open at most; how many are used at a time is the gate's to say."""
+
 T = TypeVar("T")
+Question = Callable[[Any, Turn], T]
+"""What is asked of a client of boto3, in a turn."""
 
 _PASSING_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling"}
 
@@ -34,8 +40,8 @@ class S3File:
         What errors name.
     known : Version, optional
         Size and tag where a listing has told them.
-    provider : Provider
-        Who serves it.
+    provider : Provider, optional
+        Who serves it; by default the server that boto3's variables name.
     """
 
     def __init__(
@@ -45,10 +51,13 @@ class S3File:
         product: str,
         member: str,
         known: Version | None = None,
-        provider: Provider = ANYBODY,
+        provider: Provider | None = None,
     ) -> None:
         self._bucket, self._key, self._product, self._member, self._known = bucket, key, product, member, known
-        self._provider = provider
+        self._provider = provider or Provider()
+
+    def __repr__(self) -> str:
+        return f"S3File({self.place!r})"
 
     @property
     def place(self) -> str:
@@ -58,83 +67,91 @@ class S3File:
     @property
     def identity(self) -> str:
         """Endpoint, bucket and key."""
-        return f"{_client(os.getpid()).meta.endpoint_url}\0{self.place}"
+        return f"{_client(os.getpid(), self._provider.s3).meta.endpoint_url}\0{self.place}"
 
     def version(self) -> Version:
         """Size and tag."""
         if self._known is not None:
             return self._known
-        answer = self._ask(lambda client: client.head_object(Bucket=self._bucket, Key=self._key))
+        answer = self._ask(lambda client, _: client.head_object(Bucket=self._bucket, Key=self._key))
         return Version(int(answer["ContentLength"]), answer["ETag"])
 
     def fetch(self, start: int, length: int, expected: Version) -> bytes:
         """Just these bytes of this version."""
         asked = f"bytes={start}-{start + length - 1}"
 
-        def get(client: Any) -> tuple[Any, bytes]:  # noqa: ANN401
+        def get(client: Any, turn: Turn) -> bytes:  # noqa: ANN401
             answer = client.get_object(Bucket=self._bucket, Key=self._key, Range=asked)
             with answer["Body"] as stream:
-                return answer, stream.read(length)
+                if (answer["ETag"], answer["ContentRange"].rpartition("/")[2]) != (expected.tag, str(expected.size)):
+                    raise Retryable(f"{self.place} has changed while it was read")
+                return received(stream, length, turn)
 
-        answer, body = self._ask(get)
-        if (answer["ETag"], answer["ContentRange"].rpartition("/")[2]) != (expected.tag, str(expected.size)):
-            raise Retryable(f"{self.place} has changed while it was read")
-        if len(body) != length:
-            raise Passing(f"sent {len(body)} of {length} bytes")
-        return body
+        return self._ask(get)
 
-    def _ask(self, question: Callable[[Any], T]) -> T:
-        return _asked(self._product, self._member, self.place, question)
+    def _ask(self, question: Question[T]) -> T:
+        return _asked(self._provider, self._product, self._member, self.place, question)
 
 
-def listed(bucket: str, prefix: str, product: str, provider: Provider = ANYBODY) -> dict[str, S3File]:
-    """Objects below a prefix that ends in ``/``, by their names after it.
+def listed(bucket: str, prefix: str, product: str, provider: Provider | None = None) -> dict[str, S3File]:
+    """Objects below a prefix that ends in ``/``, by their names after it; each page of the listing is a request.
 
     Raises
     ------
     BadProduct
         When there is none.
     """
-    place = f"s3://{bucket}/{prefix}"
-
-    def pages(client: Any) -> list[Any]:  # noqa: ANN401
-        paginator = client.get_paginator("list_objects_v2")
-        return [item for page in paginator.paginate(Bucket=bucket, Prefix=prefix) for item in page.get("Contents", ())]
-
+    asked, place = provider or Provider(), f"s3://{bucket}/{prefix}"
     found = {}
-    for item in patiently(place, lambda: _asked(product, "", place, pages)):
+    for item in _pages(asked, bucket, prefix, product):
         name = item["Key"].removeprefix(prefix)
         if name and not name.endswith("/"):
-            version = Version(int(item["Size"]), item["ETag"])
-            found[name] = S3File(bucket, item["Key"], product, name, version, provider)
+            known = Version(int(item["Size"]), item["ETag"])
+            found[name] = S3File(bucket, item["Key"], product, name, known, asked)
     if not found:
         raise BadProduct(product, "", f"must be there; nothing lies under {place}")
     return found
 
 
-def _asked(product: str, member: str, place: str, question: Callable[[Any], T]) -> T:
+def _pages(provider: Provider, bucket: str, prefix: str, product: str) -> Iterator[Any]:
+    place = f"s3://{bucket}/{prefix}"
+    after: dict[str, str] = {}
+    while True:
+        question = functools.partial(_page, {"Bucket": bucket, "Prefix": prefix, **after})
+        page = patiently(place, functools.partial(_asked, provider, product, "", place, question))
+        yield from page.get("Contents", ())
+        if not page.get("IsTruncated"):
+            return
+        after = {"ContinuationToken": page["NextContinuationToken"]}
+
+
+def _page(asked: Mapping[str, str], client: Any, _: Turn) -> Any:  # noqa: ANN401
+    return client.list_objects_v2(**asked)
+
+
+def _asked(provider: Provider, product: str, member: str, place: str, question: Question[T]) -> T:
     """The answer to a question; faults are told apart by what is to be done about them."""
-    client = _client(os.getpid())
+    client = _client(os.getpid(), provider.s3)
     faults = importlib.import_module("botocore.exceptions")
-    try:
-        return question(client)
-    except faults.ClientError as error:
-        raise _refused(product, member, place, error.response) from None
-    except (faults.NoCredentialsError, faults.PartialCredentialsError, faults.InvalidRegionError) as error:
-        raise ConfigurationError("environment", "AWS_*", f"must let {place} be read", str(error)) from None
-    except (faults.HTTPClientError, faults.ConnectionError, faults.IncompleteReadError, OSError) as error:
-        raise Passing(f"broke off ({type(error).__name__}: {error})") from None
+    variables = provider.s3.variables
+    with provider.gate.turn() as turn:
+        try:
+            return question(client, turn)
+        except faults.ClientError as error:
+            raise _refused(product, member, place, error.response, variables) from None
+        except (faults.NoCredentialsError, faults.PartialCredentialsError, faults.InvalidRegionError) as error:
+            raise ConfigurationError("environment", variables, f"must let {place} be read", str(error)) from None
+        except (faults.HTTPClientError, faults.ConnectionError, faults.IncompleteReadError, OSError) as error:
+            raise Passing(f"broke off ({type(error).__name__}: {error})") from None
 
 
-def _refused(product: str, member: str, place: str, answer: Any) -> Exception:  # noqa: ANN401
+def _refused(product: str, member: str, place: str, answer: Any, variables: str) -> Exception:  # noqa: ANN401
     code, status = str(answer["Error"].get("Code")), int(answer["ResponseMetadata"]["HTTPStatusCode"])
     if status in PASSING_STATUSES or code in _PASSING_CODES:
-        headers, wait_s = answer["ResponseMetadata"].get("HTTPHeaders", {}), None
-        with suppress(ValueError):
-            wait_s = float(headers.get("retry-after") or headers.get("x-ratelimit-reset") or "none")
-        return Passing(f"answered {status} {code}", wait_s)
+        headers = _headers(answer["ResponseMetadata"].get("HTTPHeaders", {}))
+        return Passing(f"answered {status} {code}", wait_named(headers))
     if status in (401, 403):
-        return ConfigurationError("environment", "AWS_*", f"must let {place} be read", f"answer {status} {code}")
+        return ConfigurationError("environment", variables, f"must let {place} be read", f"answer {status} {code}")
     if status == 416:
         return Retryable(f"{place} has changed while it was read")
     return BadProduct(product, member, f"cannot be had from {place}: answer {status} {code}")
@@ -148,12 +165,37 @@ def split(url: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-@functools.lru_cache(maxsize=2)
-def _client(process: int) -> Any:  # noqa: ANN401, ARG001 - connections are not shared with forked processes
+def _headers(given: Mapping[str, str]) -> Message:
+    """Headers that are found in any case."""
+    found = Message()
+    for name, value in given.items():
+        found[name] = str(value)
+    return found
+
+
+@functools.lru_cache(maxsize=8)
+def _client(process: int, access: S3Access) -> Any:  # noqa: ANN401, ARG001 - connections are not shared with forks
     try:
-        boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
+        boto3, botocore = importlib.import_module("boto3"), importlib.import_module("botocore")
+        config = importlib.import_module("botocore.config")
     except ImportError as error:
         rule = "needs boto3: pip install 'sen12ts-pipeline[s3]'"
         raise ConfigurationError("product", "s3://", rule, str(error)) from error
-    options = {"connect_timeout": CONNECT_TIMEOUT_S, "read_timeout": READ_TIMEOUT_S}
-    return boto3.session.Session().client("s3", config=config.Config(**options, retries={"total_max_attempts": 1}))
+    options = config.Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=POOL_CONNECTIONS,
+        s3={"addressing_style": access.addressing},
+        signature_version=botocore.UNSIGNED if access.unsigned else None,
+        request_checksum_calculation="when_required",  # stores that are not Amazon's refuse headers they do not know
+        response_checksum_validation="when_required",
+    )
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=access.endpoint or None,
+        region_name=access.region or None,
+        aws_access_key_id=access.key or None,
+        aws_secret_access_key=access.secret or None,
+        config=options,
+    )

@@ -14,9 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sen12ts_pipeline.acquisition.http import _OPENER, TIMEOUT_S, TOKEN_VARIABLE
 from sen12ts_pipeline.acquisition.provider import Provider
-from sen12ts_pipeline.acquisition.retry import patiently
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s, patiently
 from sen12ts_pipeline.ports import Turn
 
 CHUNK_BYTES = 2**20

@@ -22,6 +22,7 @@ from sen12ts_pipeline.domain.bursts import BurstId
 from sen12ts_pipeline.domain.passes import Slice
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.passing import Passing
+from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
 URL = "https://cmr.earthdata.nasa.gov/search"
 LIMIT = 500
@@ -42,13 +43,15 @@ class AsfInterface(Interface):
         Of the service, up to ``/search``.
     limit : int
         Most entries of one answer.
+    gate : Gate, optional
+        At which requests queue.
     """
 
     archive = "asf"
     kinds = frozenset({Kind.SLICE, Kind.BURST})
 
-    def __init__(self, url: str = URL, limit: int = LIMIT) -> None:
-        self._service, self._limit = JsonService(self.archive, url), limit
+    def __init__(self, url: str = URL, limit: int = LIMIT, gate: Gate = OPEN_GATE) -> None:
+        self._service, self._limit = JsonService(self.archive, url, gate), limit
 
     def ask(self, question: Question) -> Answer:
         """One request; the service takes all that has a part in the time, not only what starts in it."""

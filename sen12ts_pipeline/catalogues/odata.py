@@ -20,6 +20,7 @@ from sen12ts_pipeline.domain.granules import Granule
 from sen12ts_pipeline.domain.passes import Slice
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.passing import Passing
+from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
 URL = "https://catalogue.dataspace.copernicus.eu/odata/v1"
 LIMIT = 500
@@ -38,13 +39,15 @@ class ODataInterface(Interface):
         Of the service, up to ``/odata/v1``.
     limit : int
         Most entries of one answer.
+    gate : Gate, optional
+        At which requests queue.
     """
 
     archive = "cdse_odata"
     kinds = frozenset({Kind.SLICE, Kind.GRANULE, Kind.BURST})
 
-    def __init__(self, url: str = URL, limit: int = LIMIT) -> None:
-        self._service, self._limit = JsonService(self.archive, url), limit
+    def __init__(self, url: str = URL, limit: int = LIMIT, gate: Gate = OPEN_GATE) -> None:
+        self._service, self._limit = JsonService(self.archive, url, gate), limit
 
     def ask(self, question: Question) -> Answer:
         """One request for an ordered and counted answer."""

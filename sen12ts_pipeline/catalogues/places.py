@@ -25,11 +25,10 @@ from sen12ts_pipeline.catalogues.cogs import cog_images
 from sen12ts_pipeline.catalogues.entries import granule_of
 from sen12ts_pipeline.catalogues.names import GranuleName, SliceName
 from sen12ts_pipeline.catalogues.registry import DOWNLOADS, Addresses
-from sen12ts_pipeline.catalogues.retry import patiently
 from sen12ts_pipeline.catalogues.stac import StacArchive
 from sen12ts_pipeline.catalogues.web import JsonService
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
-from sen12ts_pipeline.passing import Passing
+from sen12ts_pipeline.passing import Passing, patiently
 from sen12ts_pipeline.ports import Place
 
 DOWNLOAD_URL = "https://download.dataspace.copernicus.eu/odata/v1"

@@ -16,10 +16,9 @@ import shapely
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from sen12ts_pipeline.catalogues.retry import patiently
 from sen12ts_pipeline.domain.seasons import Interval
 from sen12ts_pipeline.errors import ConfigurationError
-from sen12ts_pipeline.passing import Passing
+from sen12ts_pipeline.passing import Passing, patiently
 
 Record = Mapping[str, Any]
 """An entry of an answer, as the archive wrote it."""

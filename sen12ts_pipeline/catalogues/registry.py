@@ -15,10 +15,12 @@ from sen12ts_pipeline.catalogues.live import LiveCatalogue
 from sen12ts_pipeline.catalogues.odata import ODataInterface
 from sen12ts_pipeline.catalogues.stac import StacArchive, StacInterface
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
 CHAIN = "chain"
 DOWNLOADS = "cdse_download"
-"""Where whole products of the Copernicus Data Space come from: an address, and no catalogue."""
+SERVERS = (DOWNLOADS, "cdse_s3", "cdse_tokens")
+"""Addresses of the Copernicus Data Space that are no catalogue: its downloads, its bucket, its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,13 @@ class Addresses:
         Addresses that differ from the usual ones, by archive.
     environ : mapping
         The environment, in which user and password of a DHuS hub stand.
+    gates : callable
+        The gate of a provider, by its name; by default all are open. A hub of one's own has none.
     """
 
     urls: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    gates: Callable[[str], Gate] = lambda _: OPEN_GATE
 
 
 def connect(kind: str, *, chain: Sequence[str] = (), at: Addresses | None = None) -> Link:
@@ -55,7 +60,7 @@ def connect(kind: str, *, chain: Sequence[str] = (), at: Addresses | None = None
         When there is no such archive, an address is missing or wrong, or a package is not installed.
     """
     places = at or Addresses()
-    known = (*KINDS, DOWNLOADS)
+    known = (*KINDS, *SERVERS)
     unknown = sorted(set(places.urls) - set(known))
     if unknown:
         raise ConfigurationError("area", "catalogue.urls", f"must be addresses of {', '.join(known)}", unknown)
@@ -76,18 +81,22 @@ def _cdse(at: Addresses) -> Link:
 
 
 def _cdse_odata(at: Addresses) -> Link:
-    return LiveCatalogue(ODataInterface(at.urls.get("cdse_odata", odata.URL)))
+    return LiveCatalogue(ODataInterface(at.urls.get("cdse_odata", odata.URL), gate=at.gates("cdse")))
 
 
-def _stac(of: StacArchive) -> Callable[[Addresses], Link]:
-    return lambda at: LiveCatalogue(StacInterface(replace(of, url=at.urls.get(of.archive, of.url))))
+def _stac(of: StacArchive, provider: str) -> Callable[[Addresses], Link]:
+    def make(at: Addresses) -> Link:
+        here = replace(of, url=at.urls.get(of.archive, of.url))
+        return LiveCatalogue(StacInterface(here, at.gates(provider)))
+
+    return make
 
 
-_cdse_stac = _stac(stac.CDSE)
+_cdse_stac = _stac(stac.CDSE, "cdse")
 
 
 def _asf(at: Addresses) -> Link:
-    return LiveCatalogue(AsfInterface(at.urls.get("asf", asf.URL)))
+    return LiveCatalogue(AsfInterface(at.urls.get("asf", asf.URL), gate=at.gates("asf")))
 
 
 def _dhus(at: Addresses) -> Link:
@@ -101,8 +110,8 @@ KINDS: Mapping[str, Callable[[Addresses], Link]] = {
     "cdse_odata": _cdse_odata,
     "cdse_stac": _cdse_stac,
     "asf": _asf,
-    "earth_search": _stac(stac.EARTH_SEARCH),
-    "planetary_computer": _stac(stac.PLANETARY_COMPUTER),
+    "earth_search": _stac(stac.EARTH_SEARCH, "earth_search"),
+    "planetary_computer": _stac(stac.PLANETARY_COMPUTER, "planetary_computer"),
     "dhus": _dhus,
 }
 """How each archive is connected."""

@@ -20,6 +20,7 @@ from sen12ts_pipeline.catalogues.web import JsonService
 from sen12ts_pipeline.domain.granules import Granule
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.passing import Passing
+from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class StacInterface(Interface):
 
     kinds = frozenset({Kind.GRANULE})
 
-    def __init__(self, of: StacArchive) -> None:
+    def __init__(self, of: StacArchive, gate: Gate = OPEN_GATE) -> None:
         self.archive = of.archive
-        self._of, self._service = of, JsonService(of.archive, of.url)
+        self._of, self._service = of, JsonService(of.archive, of.url, gate)
 
     def ask(self, question: Question) -> Answer:
         """One request for an ordered answer; both ends of its time are included."""

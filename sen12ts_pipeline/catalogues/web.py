@@ -15,12 +15,15 @@ from urllib.parse import urlencode, urlsplit
 
 from sen12ts_pipeline import __version__
 from sen12ts_pipeline.errors import ConfigurationError
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, wait_named
+from sen12ts_pipeline.ports import OPEN_GATE, Gate, Turn
 
 TIMEOUT_S = 60.0
 """Longest silence of a server."""
 LIMIT_BYTES = 256 * 2**20
 """Largest answer, unpacked; real ones have some megabytes."""
+NOTED_BYTES = 2**20
+"""Bytes that come between two notes at the gate."""
 SHOWN_CHARACTERS = 200
 """How much of a refusal is shown."""
 
@@ -36,6 +39,8 @@ class JsonService:
         Name of the archive, for messages.
     url : str
         ``https://`` (or ``http://``) address, without user and password.
+    gate : Gate, optional
+        At which requests queue; by default none does.
 
     Raises
     ------
@@ -43,14 +48,14 @@ class JsonService:
         When the address is of another kind.
     """
 
-    def __init__(self, archive: str, url: str) -> None:
+    def __init__(self, archive: str, url: str, gate: Gate = OPEN_GATE) -> None:
         self._key = f"catalogue.urls.{archive}"
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc or parts.query:
             rule = f"must be the https:// address of {archive}, without user, password and query"
             shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
             raise ConfigurationError(archive, self._key, rule, shown)
-        self._archive, self._url = archive, url.rstrip("/")
+        self._archive, self._url, self._gate = archive, url.rstrip("/"), gate
 
     def get(self, path: str, values: Mapping[str, str] | list[tuple[str, str]]) -> Json:
         """Answer to a question that is written in the address.
@@ -78,9 +83,13 @@ class JsonService:
         request.add_header("User-Agent", f"sen12ts-pipeline/{__version__}")
         request.add_header("Accept", "application/json, application/geo+json")
         request.add_header("Accept-Encoding", "gzip")
+        with self._gate.turn() as turn:
+            return self._answer(request, turn)
+
+    def _answer(self, request: urllib.request.Request, turn: Turn) -> Json:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - see above
-                return _parsed(_unpacked(answer.read(LIMIT_BYTES), answer.headers.get("Content-Encoding")))
+                return _parsed(_unpacked(_received(answer, turn), answer.headers.get("Content-Encoding")))
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refused(error) from None
@@ -94,7 +103,7 @@ class JsonService:
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         status = f"answered {error.code} {error.reason}"
         if error.code in PASSING_STATUSES:
-            return Passing(status, asked_wait_s(error.headers.get("Retry-After")))
+            return Passing(status, wait_named(error.headers))
         try:
             said = _unpacked(error.read(2**16), error.headers.get("Content-Encoding"))
         except (OSError, Passing, http.client.HTTPException):
@@ -102,6 +111,15 @@ class JsonService:
         shown = " ".join(said.decode(errors="replace").split())[:SHOWN_CHARACTERS]
         rule = f"must be the address of {self._archive}, open to all and with the interface that this version knows"
         return ConfigurationError(self._archive, self._key, rule, f"{self._url} {status}: {shown}")
+
+
+def _received(answer: http.client.HTTPResponse, turn: Turn) -> bytes:
+    """An answer's body, noted at the gate as it comes."""
+    body = bytearray()
+    while len(body) < LIMIT_BYTES and (part := answer.read(NOTED_BYTES)):
+        turn.received(len(part))
+        body += part
+    return bytes(body)
 
 
 def _unpacked(body: bytes, coding: str | None) -> bytes:

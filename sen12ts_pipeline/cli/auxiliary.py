@@ -63,7 +63,7 @@ def _lines(settings: Settings, area: AoiSettings, fetching: Auxiliary, *, labels
 def _orbit_lines(settings: Settings, area: AoiSettings, fetching: Auxiliary) -> Iterator[str]:
     from sen12ts_pipeline import wiring
 
-    slices = wiring.slices_of_year(area, fetching, settings.rules.to_rules(area.budget_gb), os.environ)
+    slices = wiring.slices_of_year(area, fetching, settings, os.environ)
     names = {one.orbit for one in slices if one.orbit}
     files = wiring.orbits_of(area, fetching)
     for name in sorted(names):

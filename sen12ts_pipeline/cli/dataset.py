@@ -43,7 +43,10 @@ def run(
 
 
 def plan(aoi: str = AOI, year: int | None = YEAR, season: Season = SEASON) -> None:
-    """What a run would do: tiles, candidates, passes and bytes. Nothing is written."""
+    """What a run would do and cost: tiles, candidates, passes, bytes, requests, days, hours. Nothing is written.
+
+    Of products that are not in a folder none is opened: until a run has planned, bursts are estimated from outlines.
+    """
     from sen12ts_pipeline.stages import report
 
     partition, services = _connect(aoi, year, season)

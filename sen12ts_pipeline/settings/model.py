@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from sen12ts_pipeline.domain.quotas import QUOTAS, Quota
 from sen12ts_pipeline.domain.rules import Rules
 
 BYTES_PER_GB = 1_000_000_000
@@ -292,11 +294,6 @@ class AcquisitionSettings(Options):
     products_gb: Number = Field(
         default=100.0, gt=0, le=1_000_000, description="Most that whole products may take in it besides, 10^9 bytes."
     )
-    quotas: dict[str, dict[str, float]] = Field(
-        default_factory=dict,
-        description="Limits of providers that differ from the usual ones, by provider.",
-        json_schema_extra={"default_text": "none"},
-    )
 
 
 class AuxiliarySettings(Options):
@@ -326,6 +323,30 @@ class AuxiliarySettings(Options):
         "`srtmgl1`, `egm2008`, `worldcover`, `cdl`, `parcels`.",
         json_schema_extra={"default_text": "the usual ones (docs/auxiliary.md)"},
     )
+
+
+class QuotaSettings(Options):
+    """What all workers together may ask of a provider, where it is not what its general users may."""
+
+    connections: Whole | None = Field(
+        default=None, ge=1, le=1000, description="Requests at one time; without a value, the provider's usual number."
+    )
+    requests_per_minute: Whole | None = Field(
+        default=None, ge=1, le=1_000_000, description="Requests that begin in any minute; likewise."
+    )
+    gb_per_30_days: Number | None = Field(
+        default=None, ge=1, le=10_000_000, description="Volume of any 30 days, 10^9 bytes; likewise."
+    )
+
+    def over(self, usual: Quota) -> Quota:
+        """The usual quota with what is set here instead."""
+        volume = None if self.gb_per_30_days is None else round(self.gb_per_30_days * BYTES_PER_GB)
+        return replace(
+            usual,
+            connections=self.connections or usual.connections,
+            requests_per_minute=self.requests_per_minute or usual.requests_per_minute,
+            bytes_per_30_days=volume or usual.bytes_per_30_days,
+        )
 
 
 class Settings(Options):
@@ -387,6 +408,12 @@ class Settings(Options):
     auxiliary: AuxiliarySettings = Field(
         default_factory=AuxiliarySettings, description="What is fetched besides products, and where it is kept."
     )
+    quotas: dict[Literal["asf", "aws", "cdse", "earth_search", "planetary_computer"], QuotaSettings] = Field(
+        default_factory=dict,
+        description="Quotas that differ from those of a provider's general users, by provider: "
+        "`cdse: {connections: 20}` (docs/acquisition-quotas.md).",
+        json_schema_extra={"default_text": "none"},
+    )
 
     @field_validator("ledger")
     @classmethod
@@ -394,6 +421,11 @@ class Settings(Options):
         if url is None and isinstance(info.data.get("store"), str):
             raise ValueError("must be set for a store in a bucket, which cannot hold the ledger's file")
         return url
+
+    def quota_of(self, provider: str) -> Quota:
+        """Quota of a provider, with what is set; KeyError if there is none of that name."""
+        changed = {str(name): chosen for name, chosen in self.quotas.items()}
+        return changed.get(provider, QuotaSettings()).over(QUOTAS[provider])
 
     @property
     def ledger_url(self) -> str:
@@ -573,6 +605,7 @@ __all__ = [
     "CloudSettings",
     "DemSettings",
     "LabelSettings",
+    "QuotaSettings",
     "RadarSettings",
     "RuleSettings",
     "Settings",

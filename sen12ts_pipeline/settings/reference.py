@@ -64,7 +64,8 @@ def _leaves(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
 
 
 def _kind(field: FieldInfo) -> str:
-    names = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
+    names: dict[type, str] = {dict: "mapping", int: "whole number", float: "number", bool: "true or false"}
+    names |= {str: "text", Path: "path"}
     annotation: Any = field.annotation
     parts = [inner for part in get_args(annotation) for inner in (get_args(part) or (part,))]
     choices = [choice for choice in parts if isinstance(choice, str | int)]

@@ -121,7 +121,7 @@ def _covered(one: Pass, services: Services) -> float:
 
 def build(found: Inventory, chosen: Iterable[Pass], services: Services) -> Plan:
     """Plan of an inventory; passes that cannot be read are quarantined and, like all broken products, left out."""
-    tiles = _distinct(tiles_of(services.area))
+    tiles = distinct(tiles_of(services.area))
     broken = services.ledger.quarantined()
     scenes = scenes_of(g for g in found.granules if g.product not in broken)
     slices = [s for s in found.slices if s.product not in broken]
@@ -133,12 +133,12 @@ def build(found: Inventory, chosen: Iterable[Pass], services: Services) -> Plan:
     planned = []
     for tile in tiles:
         tracks = _tracks(tile, served.get(tile, {}), passes, sightings)
-        planned_scenes = _scenes(tile, scenes, services)
+        planned_scenes = scenes_over(tile, scenes, services)
         planned.append(PlannedTile(tile, planned_scenes, tuple(t for t, _ in tracks), tuple(r for _, r in tracks)))
     return Plan(scenes, tuple(passes), frozen, tuple(planned))
 
 
-def _distinct(tiles: tuple[TileId, ...]) -> tuple[TileId, ...]:
+def distinct(tiles: tuple[TileId, ...]) -> tuple[TileId, ...]:
     """Tiles without those whose files would bear the name of an earlier one.
 
     At some latitudes two tiles on either side of a zone's seam share their centre's fourth decimals.
@@ -151,7 +151,7 @@ def _distinct(tiles: tuple[TileId, ...]) -> tuple[TileId, ...]:
     return tuple(sorted(first.values()))
 
 
-def _scenes(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tuple[str, ...]:
+def scenes_over(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tuple[str, ...]:
     """One scene a date for a tile; one too cloudy for rule 1 only where no other of its date will do, to be refused."""
     good = best_scenes(tile, [s for s in scenes if admits_cloud(s, services.rules)])
     dates = {s.date for s in good}

@@ -11,8 +11,8 @@ from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.domain.rules import TRIPLET_BYTES
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.ports import CandidateRecord, CandidateState, ObjectKey
-from sen12ts_pipeline.stages import assemble, generation, match, publish, search, select
-from sen12ts_pipeline.stages.documents import INVENTORY, PLAN
+from sen12ts_pipeline.stages import assemble, estimate, generation, match, publish, search, select
+from sen12ts_pipeline.stages.documents import INVENTORY, PLAN, Inventory, Plan
 from sen12ts_pipeline.stages.screen import pairings
 from sen12ts_pipeline.stages.select import selection_of
 from sen12ts_pipeline.stages.services import Services
@@ -69,8 +69,9 @@ def rows_of(partition: Partition, services: Services) -> list[CandidateRecord]:
 
 def _labels(partition: Partition, services: Services) -> dict[str, object]:
     """Source of the labels, and how many pixels of the finished tiles have which code."""
-    part = services.store.get(publish.part_key(partition))
-    tiles = {row["tile"]: row["label_histogram"] for row in index.rows_of(part)}
+    part = publish.part_key(partition)
+    rows = index.rows_of(services.store.get(part)) if services.store.exists(part) else []
+    tiles = {row["tile"]: row["label_histogram"] for row in rows}
     pixels: Counter[int] = sum((Counter(histogram) for histogram in tiles.values()), Counter())
     unlabelled = sum(pixels[code] for code in (NODATA, *services.labels.silent))
     return {
@@ -138,20 +139,28 @@ def plan_text(partition: str, services: Services) -> str:
     parsed, services = Partition.parse(partition), dataclasses.replace(services, dry=True)
     generation.check(parsed, services)
     found = INVENTORY.find(services.store, parsed) or search.find(parsed, services)
-    plan = PLAN.find(services.store, parsed)
+    plan, afar = PLAN.find(services.store, parsed), services.searched != "catalogue.root"
+    estimated = plan is None and afar
     if plan is None:
-        plan = match.build(found, match.references(parsed, services).values(), services)
-    candidates = refused = most = 0
-    for planned in plan.tiles:
-        good, bad = pairings(plan, planned, services)
-        candidates, refused = candidates + len(good), refused + len(bad)
-        most += min(services.rules.cap_per_season, len(good))
+        plan = estimate.plan_by_outlines(found, services) if afar else _built(parsed, found, services)
+    pairs = [pairings(plan, planned, services) for planned in plan.tiles]
+    good, refused = [good for good, _ in pairs], sum(len(bad) for _, bad in pairs)
+    needs = estimate.needs_of(plan, good, services)
+    about, over = ("about ", " over the area") if estimated else ("", "")
     lines = [
         f"{parsed}: {len(plan.tiles)} tiles",
         f"  Sentinel-2  {len(found.granules)} granules, {len(plan.scenes)} scenes",
         f"  Sentinel-1  {len(found.slices)} slices, {len(plan.passes)} passes",
-        *(f"              {p.flight.id} {p.flight.start:%Y-%m-%d} {len(p.bursts)} bursts" for p in plan.passes),
-        f"  candidates  {candidates} to screen, {refused} refused by cloud or gaps",
-        f"  triplets    at most {most}, {most * TRIPLET_BYTES / 1e9:.2f} GB raw",
+        *(
+            f"              {p.flight.id} {p.flight.start:%Y-%m-%d} {about}{len(p.bursts)} bursts{over}"
+            for p in plan.passes
+        ),
+        f"  candidates  {sum(map(len, good))} to screen, {refused} refused by cloud or gaps",
+        f"  triplets    at most {needs.triplets}, {needs.triplets * TRIPLET_BYTES / 1e9:.2f} GB raw",
+        *estimate.lines_of(needs, services, fetched=afar, estimated=estimated),
     ]
     return "\n".join(lines)
+
+
+def _built(partition: Partition, found: Inventory, services: Services) -> Plan:
+    return match.build(found, match.references(partition, services).values(), services)

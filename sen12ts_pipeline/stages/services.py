@@ -10,6 +10,7 @@ from typing import TypeVar
 from shapely.geometry.base import BaseGeometry
 
 from sen12ts_pipeline.dataset.classes import Table
+from sen12ts_pipeline.domain.quotas import QUOTAS, Quota
 from sen12ts_pipeline.domain.rules import Rules
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Catalogue, CloudMasker, LabelSource, Ledger, ObjectStore, SarEngine, Source
@@ -55,6 +56,8 @@ class Services:
         Setting that says where products are looked for.
     dry : bool
         Whether broken products are only left out, not remembered.
+    provider, quota : str, Quota
+        Who serves products that are not in a folder, and what it lets one ask for: for estimates.
     """
 
     aoi: str
@@ -82,6 +85,8 @@ class Services:
     dry: bool = False
     label_classes: Table | str = ""
     other_label_year: bool = False
+    provider: str = "cdse"
+    quota: Quota = QUOTAS["cdse"]
 
     def quarantine(self, error: BadProduct) -> str:
         """Remember a broken product; returns the finding for documents: product, file, reason, no path of a machine."""

@@ -41,8 +41,16 @@ _PACKAGES = {"psycopg": "'psycopg[binary]'"}
 _DRIVERS_OF_LIBPQ = frozenset({"psycopg", "psycopg2"})
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, keep: bool = False) -> Engine:
     """A database by its URL, made when it is a file that is not there, with its schema up to date.
+
+    Parameters
+    ----------
+    url : str
+        Of SQLite or PostgreSQL.
+    keep : bool
+        Whether a connection stays open for the next transaction, for who has many short ones: it must be closed
+        before a process forks.
 
     Raises
     ------
@@ -55,7 +63,7 @@ def open_database(url: str) -> Engine:
     shown = parsed.render_as_string(hide_password=True)
     try:
         sqlite = parsed.get_backend_name() == "sqlite"
-        engine = _sqlite_engine(parsed) if sqlite else _postgresql_engine(parsed)
+        engine = _sqlite_engine(parsed, keep=keep) if sqlite else _postgresql_engine(parsed, keep=keep)
     except ModuleNotFoundError as error:
         rule = f"its database driver must be installed: pip install {_PACKAGES.get(str(error.name), error.name)}"
         raise ConfigurationError("ledger", "ledger", rule, shown) from error
@@ -80,8 +88,11 @@ def _checked(url: str) -> URL:
     return parsed
 
 
-def _sqlite_engine(url: URL) -> Engine:
-    """Engine without a pool (a forked worker inherits no connection); writers take the lock when they begin."""
+def _sqlite_engine(url: URL, *, keep: bool) -> Engine:
+    """Engine without a pool (a forked worker inherits no connection); writers take the lock when they begin.
+
+    One that keeps a connection spares what SQLite does when the last one is closed: it empties the write-ahead log.
+    """
     path = Path(url.database or "")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +100,7 @@ def _sqlite_engine(url: URL) -> Engine:
     except OSError as error:
         rule = f"the ledger's folder must be writable: {error.strerror}"
         raise ConfigurationError("ledger", "ledger", rule, str(path)) from error
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sa.create_engine(url, **_pool(keep=keep), connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
@@ -104,13 +115,19 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: URL) -> Engine:
-    """Engine without a pool: of hundreds of workers each holds a connection only for a transaction, forked or not."""
+def _postgresql_engine(url: URL, *, keep: bool) -> Engine:
+    """Engine without a pool: of hundreds of workers each holds a connection only for a transaction, forked or not.
+
+    One that keeps connections keeps one, and makes sure that it is still good.
+    """
     known: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "sen12ts"}
     mine = {name: value for name, value in known.items() if name not in url.query}
-    return sa.create_engine(
-        url, poolclass=sa.NullPool, connect_args=mine if url.get_driver_name() in _DRIVERS_OF_LIBPQ else {}
-    )
+    options = mine if url.get_driver_name() in _DRIVERS_OF_LIBPQ else {}
+    return sa.create_engine(url, **_pool(keep=keep), pool_pre_ping=keep, connect_args=options)
+
+
+def _pool(*, keep: bool) -> dict[str, Any]:
+    return {"poolclass": sa.QueuePool, "pool_size": 1, "max_overflow": -1} if keep else {"poolclass": sa.NullPool}
 
 
 def _migrate(engine: Engine, shown: str) -> None:

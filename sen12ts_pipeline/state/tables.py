@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     Column,
     Date,
     DateTime,
+    Double,
     Index,
     Integer,
     MetaData,
@@ -86,3 +88,33 @@ events = Table(
     Column("figures", JSON, nullable=False),
     Index("ix_events_partition", "aoi", "year", "season"),
 )
+
+quota_providers = Table(
+    "quota_providers",
+    metadata,
+    Column("provider", String(60), primary_key=True),
+    Column("requests", JSON, nullable=False),
+    Column("faults", Integer, nullable=False),
+    Column("paused_until", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Requests of the last minute as pairs (number of the span of time, requests); times in seconds since 1970, UTC."""
+
+quota_leases = Table(
+    "quota_leases",
+    metadata,
+    Column("holder", String(32), primary_key=True),
+    Column("provider", String(60), nullable=False),
+    Column("until", Double, nullable=False),
+    Index("ix_quota_leases_provider", "provider"),
+)
+"""Connections in use; one whose time is over is free."""
+
+quota_volume = Table(
+    "quota_volume",
+    metadata,
+    Column("provider", String(60), primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""Bytes received, by hours since 1970."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.spool import Spool
 from tests.acquisition.servers import WebServer
 
@@ -17,7 +17,7 @@ def spool(tmp_path, monkeypatch):
 @pytest.fixture
 def web(tmp_path, monkeypatch):
     """A web server over the folder `web`; whoever is refused by it asks again soon."""
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     (tmp_path / "web").mkdir()
     with WebServer(tmp_path / "web") as server:
         yield server

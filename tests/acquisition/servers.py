@@ -5,12 +5,13 @@ import re
 import threading
 import urllib.parse
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.servers import object_store, seaweed, wait_for
 
-__all__ = ["Asked", "WebServer", "object_store", "seaweed", "wait_for"]
+__all__ = ["Asked", "Counting", "WebServer", "object_store", "seaweed", "wait_for"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,46 @@ class Asked:
     start: int
     length: int
     token: str | None
+
+
+@dataclass
+class Counting:
+    """A gate that admits all and counts them.
+
+    Attributes
+    ----------
+    turns, most : int
+        All, and most of them at one time.
+    notes : list of int
+        Bytes that were noted.
+    left : list of Exception
+        What left a turn.
+    """
+
+    turns: int = 0
+    most: int = 0
+    notes: list = field(default_factory=list)
+    left: list = field(default_factory=list)
+    _now: int = 0
+
+    @contextmanager
+    def turn(self):
+        self.turns, self._now = self.turns + 1, self._now + 1
+        self.most = max(self.most, self._now)
+        try:
+            yield self
+        except Exception as error:
+            self.left.append(error)
+            raise
+        finally:
+            self._now -= 1
+
+    def received(self, size):
+        self.notes.append(size)
+
+    @property
+    def bytes(self):
+        return sum(self.notes)
 
 
 @dataclass

@@ -3,7 +3,8 @@
 import pytest
 from lxml import etree
 
-from sen12ts_pipeline.acquisition import asf_server, retry
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.acquisition import asf_server
 from sen12ts_pipeline.acquisition.asf_bursts import HEAD_ALONE_BYTES, AsfBursts
 from sen12ts_pipeline.acquisition.asf_server import TOKEN_VARIABLE, BurstServer
 from sen12ts_pipeline.acquisition.products import FolderProduct
@@ -30,7 +31,7 @@ def cut_out(tmp_path_factory):
 
 @pytest.fixture
 def service(safes, cut_out, monkeypatch):
-    for module in (asf_server, retry):
+    for module in (asf_server, passing):
         monkeypatch.setattr(module, "FIRST_WAIT_S", 0.001)
     with BurstService(safes, cut_out) as running:
         yield running

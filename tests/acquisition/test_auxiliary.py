@@ -3,7 +3,7 @@
 import pytest
 from shapely.geometry import box
 
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.auxiliary import URLS, Auxiliary
 from sen12ts_pipeline.acquisition.cache import Cache
 from sen12ts_pipeline.errors import ConfigurationError
@@ -15,7 +15,7 @@ AREA = box(6.4, 0.4, 6.6, 0.6)
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     with Bucket() as bucket:
         yield bucket
 

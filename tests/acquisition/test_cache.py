@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.cache import Absent, Cache, cache_folder, digest_of
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
@@ -27,7 +27,7 @@ def refuse(path):
 
 @pytest.fixture
 def bucket(monkeypatch):
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     with Bucket({"a/file.bin": BODY}) as bucket:
         yield bucket
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from shapely.geometry import MultiPolygon, Point, box
 
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.areas import cells_around
 from sen12ts_pipeline.acquisition.cache import Cache
 from sen12ts_pipeline.acquisition.elevation import UNPUBLISHED, glo30, srtmgl1
@@ -33,7 +33,7 @@ def hills(x, y):
 @pytest.fixture
 def archive(monkeypatch, tmp_path):
     """A bucket with tiles of 36 posts a degree of the cells N00E006, N00E007, N01E006."""
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     with Bucket() as bucket:
         for cell in (Cell(0, 6), Cell(0, 7), Cell(1, 6)):
             path = tiles.glo30(tmp_path / "t.tif", cell, hills, columns=36, rows=36)

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.cache import Cache
 from sen12ts_pipeline.acquisition.geoids import EGM2008_FILE, check_egm2008, fetch_egm2008
 from sen12ts_pipeline.errors import BadProduct, Retryable
@@ -36,7 +36,7 @@ def world_grid(tmp_path_factory):
 
 @pytest.fixture
 def server(monkeypatch, world_grid):
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     with Bucket({EGM2008_FILE: world_grid.read_bytes()}) as bucket:
         yield bucket
 

@@ -5,12 +5,13 @@ import tracemalloc
 
 import pytest
 
-from sen12ts_pipeline.acquisition import files, http, retry
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.acquisition import files, http
 from sen12ts_pipeline.acquisition.files import SpooledFile
 from sen12ts_pipeline.acquisition.http import HttpFile, inside
+from sen12ts_pipeline.acquisition.provider import Anyone, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import asked_wait_s
-from tests.acquisition.servers import WebServer
+from tests.acquisition.servers import Counting, WebServer
 
 BODY = bytes(range(256)) * 40
 SECRET = "not-to-be-shown"
@@ -115,21 +116,21 @@ def test_memory_does_not_grow_with_what_is_fetched(web, spool, monkeypatch):
 @pytest.mark.parametrize("fault", [503, 500, 429, 408, cut, hang_up, wait_a_second, other_bytes], ids=fault_name)
 def test_a_fault_that_passes_is_not_noticed(web, file, fault):
     assert file.version.size == len(BODY)
-    web.faults.extend([fault] * (retry.TRIES - 1))
+    web.faults.extend([fault] * (passing.TRIES - 1))
     assert file.read(1000, 500) == BODY[1000:1500]
     assert not web.faults
 
 
 @pytest.mark.parametrize("fault", [503, hang_up], ids=fault_name)
 def test_the_question_for_the_size_is_repeated_too(web, file, fault):
-    web.faults.extend([fault] * (retry.TRIES - 1))
+    web.faults.extend([fault] * (passing.TRIES - 1))
     assert file.version.size == len(BODY)
 
 
 @pytest.mark.parametrize("fault", [503, cut, hang_up], ids=fault_name)
 def test_a_fault_that_stays_is_left_to_a_later_try(web, file, spool, fault):
     assert file.version.size == len(BODY)
-    web.faults.extend([fault] * retry.TRIES)
+    web.faults.extend([fault] * passing.TRIES)
     with pytest.raises(Retryable, match=rf"{web.url}/a/x%20y.bin: .*, 5 times"):
         file.read(1000, 500)
     assert not list(spool.folder.iterdir())
@@ -245,8 +246,25 @@ def test_members_are_found_below_the_folder_s_url():
     assert inside("https://h/a.SAFE?sig=1", "b.xml") == "https://h/a.SAFE/b.xml?sig=1"
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None), (None, None)]
-)
-def test_the_wait_that_a_server_names_is_read(header, seconds):
-    assert asked_wait_s(header) == seconds
+def test_every_request_has_its_turn_and_bytes_are_noted_as_they_come(web, spool, monkeypatch):
+    monkeypatch.setattr(http, "NOTED_BYTES", 1000)
+    gate = Counting()
+    file = SpooledFile(HttpFile(web.put("x", BODY), "P", "x", Provider("asf", gate=gate)), spool)
+    assert file.read(0, 2500) == BODY[:2500]
+    assert (gate.turns, gate.most, gate.notes) == (2, 1, [1000, 1000, 500])
+
+
+def test_a_fault_leaves_its_turn_so_that_the_gate_sees_it_and_none_is_held_while_one_waits(web, spool):
+    gate = Counting()
+    file = SpooledFile(HttpFile(web.put("x", BODY), "P", "x", Provider("asf", gate=gate)), spool)
+    web.faults.extend([503, 404])
+    with pytest.raises(BadProduct):
+        file.read(0, 10)
+    assert [type(fault).__name__ for fault in gate.left] == ["Passing", "BadProduct"]
+    assert (gate.turns, gate.most) == (2, 1)
+
+
+def test_a_token_of_the_environment_is_for_no_provider_that_has_a_name_and_an_access_of_its_own(web, spool, token):
+    file = SpooledFile(HttpFile(web.put("x", BODY), "P", "x", Provider("aws", Anyone())), spool)
+    file.read(0, 10)
+    assert {a.token for a in web.asked} == {None}

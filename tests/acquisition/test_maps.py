@@ -10,7 +10,7 @@ import rasterio
 from affine import Affine
 from shapely.geometry import box
 
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.cache import Absent, Cache
 from sen12ts_pipeline.acquisition.maps import (
     PARCEL_FILES,
@@ -26,7 +26,7 @@ from tests.acquisition.buckets import Bucket
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     with Bucket(page=2) as bucket:
         yield bucket
 

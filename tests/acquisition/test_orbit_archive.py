@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.cache import Cache
 from sen12ts_pipeline.acquisition.orbit_archive import OrbitArchive, OrbitBucket, OrbitCatalogue
 from sen12ts_pipeline.acquisition.provider import Provider
@@ -32,7 +32,7 @@ def key_of(name):
 @pytest.fixture
 def bucket(monkeypatch):
     """The bucket with the real files of the tests, two keys a page."""
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     with Bucket({key_of(path.stem): path.read_bytes() for path in FILES}, page=2) as bucket:
         yield bucket
 

@@ -6,11 +6,13 @@ import zipfile
 
 import pytest
 
-from sen12ts_pipeline.acquisition import retry, s3
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.acquisition import s3
 from sen12ts_pipeline.acquisition.files import SpooledFile
 from sen12ts_pipeline.acquisition.products import open_product
+from sen12ts_pipeline.acquisition.provider import Provider, S3Access
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from tests.acquisition.servers import object_store, seaweed, wait_for
+from tests.acquisition.servers import Counting, object_store, seaweed, wait_for
 from tests.acquisition.test_products import NAME, bytes_of
 
 FILES = {
@@ -96,6 +98,56 @@ def test_wrong_keys_are_a_wrong_setting(bucket, monkeypatch):
         open_product(f"s3://eodata/{PREFIX}").members()
 
 
+def test_a_provider_says_how_its_buckets_are_spoken_to_and_every_request_has_its_turn(store, spool):
+    gate, names = Counting(), {"endpoint": "ENDPOINT_URL", "key": "ACCESS_KEY_ID", "secret": "SECRET_ACCESS_KEY"}
+    access = {name: store[f"AWS_{variable}"] for name, variable in names.items()}
+    provider = Provider("cdse", s3=S3Access(**access, region="default", addressing="path"), gate=gate)
+    found = s3.listed("eodata", f"{PREFIX}/", NAME, provider)
+    assert sorted(found) == sorted(FILES)
+    assert (gate.turns, gate.most, gate.bytes) == (1, 1, 0)
+    assert SpooledFile(found["measurement/m.tiff"], spool).read(10, 20) == BODY[10:30]
+    assert (gate.turns, gate.most, gate.bytes) == (2, 1, 20)
+
+
+def test_a_long_listing_is_a_request_for_each_page(store, monkeypatch):
+    gate, ask = Counting(), s3._page
+    monkeypatch.setattr(s3, "_page", lambda asked, client, turn: ask({**asked, "MaxKeys": 1}, client, turn))
+    for name, value in store.items():
+        monkeypatch.setenv(name, value)
+    found = s3.listed("eodata", f"{PREFIX}/", NAME, Provider(gate=gate))
+    assert sorted(found) == sorted(FILES)
+    assert gate.turns == len(FILES)
+
+
+def test_nothing_is_signed_where_all_are_let_in(web, file):
+    access = S3Access(endpoint=web.url, region="x", addressing="path", unsigned=True)
+    file = s3.S3File("eodata", "a/x.bin", "P", "x.bin", provider=Provider("aws", s3=access))
+    assert file.fetch(0, 5, file.version()) == BODY[:5]
+    assert {a.token for a in web.asked} == {None}
+
+
+def test_a_refusal_names_the_provider_s_own_variables(web, file):
+    access = S3Access(endpoint=web.url, region="x", key="key", secret=SECRET, variables="THE_KEY and THE_SECRET")
+    web.faults.append(403)
+    with pytest.raises(ConfigurationError, match="environment: THE_KEY and THE_SECRET: must let s3://") as caught:
+        s3.S3File("eodata", "a/x.bin", "P", "x.bin", provider=Provider("cdse", s3=access)).version()
+    assert SECRET not in str(caught.value)
+
+
+def test_the_end_of_a_window_is_waited_for(web, file, monkeypatch):
+    def window(handler):
+        handler.send_response(429)
+        handler.send_header("X-RateLimit-Reset", "12")
+        handler.end_headers()
+
+    slept = []
+    monkeypatch.setattr(passing.time, "sleep", slept.append)
+    assert file.version.size == len(BODY)
+    web.faults.append(window)
+    assert file.read(0, 5) == BODY[:5]
+    assert slept == [12.0]
+
+
 def test_an_object_that_was_replaced_is_not_read_on(bucket, store):
     client = wait_for(store)
     client.put_object(Bucket="eodata", Key="r/a.SAFE/m", Body=BODY)
@@ -115,8 +167,8 @@ def test_just_the_bytes_asked_for_are_fetched_once(web, file, spool):
 
 
 def test_a_forked_process_has_connections_of_its_own(file):
-    assert s3._client(os.getpid()) is s3._client(os.getpid())
-    assert s3._client(1) is not s3._client(os.getpid())
+    assert s3._client(os.getpid(), S3Access()) is s3._client(os.getpid(), S3Access())
+    assert s3._client(1, S3Access()) is not s3._client(os.getpid(), S3Access())
 
 
 @pytest.mark.parametrize(
@@ -124,9 +176,9 @@ def test_a_forked_process_has_connections_of_its_own(file):
 )
 def test_a_fault_that_passes_is_not_noticed_and_one_that_stays_is_left_to_a_later_try(web, file, fault):
     assert file.version.size == len(BODY)
-    web.faults.extend([fault] * (retry.TRIES - 1))
+    web.faults.extend([fault] * (passing.TRIES - 1))
     assert file.read(1000, 500) == BODY[1000:1500]
-    web.faults.extend([fault] * retry.TRIES)
+    web.faults.extend([fault] * passing.TRIES)
     with pytest.raises(Retryable, match=r"s3://eodata/a/x.bin: .*, 5 times"):
         file.read(2000, 500)
 

@@ -49,7 +49,8 @@ def opened(safe):
 
 
 def samples_of(files, subswath, polarisation):
-    with rasterio.open(files.measurement(subswath, polarisation)[1]) as source:
+    member = files.measurement(subswath, polarisation)
+    with files.files.held(member) as path, rasterio.open(path) as source:
         return source.read(1)
 
 

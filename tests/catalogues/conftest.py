@@ -2,9 +2,9 @@
 
 import pytest
 
-from sen12ts_pipeline.catalogues import retry
+from sen12ts_pipeline import passing
 
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch):
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)

@@ -6,9 +6,9 @@ import pytest
 from shapely.geometry import box
 
 from sen12ts_pipeline.catalogues.chain import ChainCatalogue
-from sen12ts_pipeline.catalogues.retry import TRIES
 from sen12ts_pipeline.domain.seasons import Interval
 from sen12ts_pipeline.errors import ConfigurationError, Retryable
+from sen12ts_pipeline.passing import TRIES
 from tests.catalogues.archives import GRANULES, SLICES, archive
 from tests.catalogues.entries import l2a_name, odata_slice, slc_name
 from tests.domain.examples import utc

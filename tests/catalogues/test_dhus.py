@@ -10,9 +10,9 @@ from shapely.geometry import box
 from sen12ts_pipeline.catalogues.dhus import LIMIT, DhusInterface
 from sen12ts_pipeline.catalogues.live import LiveCatalogue
 from sen12ts_pipeline.catalogues.registry import Addresses, connect
-from sen12ts_pipeline.catalogues.retry import TRIES
 from sen12ts_pipeline.domain.seasons import Interval
 from sen12ts_pipeline.errors import ConfigurationError, Retryable
+from sen12ts_pipeline.passing import TRIES
 from tests.catalogues.entries import hub_slice, l2a_name, slc_name
 from tests.catalogues.servers import Hub, JsonServer
 from tests.domain.examples import utc

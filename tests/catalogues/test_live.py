@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from shapely.geometry import MultiPolygon, box
 
-from sen12ts_pipeline.catalogues import questions, retry, web
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.catalogues import questions, web
 from sen12ts_pipeline.domain.seasons import Interval
 from sen12ts_pipeline.errors import ConfigurationError, Retryable
 from tests.catalogues.archives import GRANULES, SLICES, archive
@@ -333,7 +334,7 @@ class TestFaults:
     )
     def test_one_that_passes_is_not_noticed(self, of, kind, fault):
         with archive(of, EVERY_SIX_DAYS) as (server, catalogue):
-            server.faults.extend([fault] * (retry.TRIES - 1))
+            server.faults.extend([fault] * (passing.TRIES - 1))
             assert found(catalogue, kind) == names(kind, EVERY_SIX_DAYS)
             assert not server.faults
 
@@ -341,14 +342,14 @@ class TestFaults:
     @pytest.mark.parametrize("fault", [502, truncated, hang_up], ids=lambda f: str(getattr(f, "__name__", f)))
     def test_one_that_stays_is_left_to_a_later_try(self, of, kind, fault):
         with archive(of, EVERY_SIX_DAYS) as (server, catalogue):
-            server.faults.extend([fault] * retry.TRIES)
+            server.faults.extend([fault] * passing.TRIES)
             with pytest.raises(Retryable, match=f"{catalogue.archive}: Sentinel-. .*, 5 times; try again later"):
                 found(catalogue, kind)
             assert found(catalogue, kind) == names(kind, EVERY_SIX_DAYS)
 
     def test_a_wait_that_the_server_asks_for_is_kept_to(self, monkeypatch):
         slept = []
-        monkeypatch.setattr(retry.time, "sleep", slept.append)
+        monkeypatch.setattr(passing.time, "sleep", slept.append)
         with archive(SLICES["asf"], [DAY]) as (server, catalogue):
             server.faults.append(lambda handler: handler.send(429, b"{}", {"Retry-After": "17"}))
             assert found(catalogue, "slices") == [slc_name(DAY)]
@@ -357,7 +358,7 @@ class TestFaults:
     def test_a_long_wait_is_left_to_the_scheduler(self):
         with archive(SLICES["asf"], [DAY]) as (server, catalogue):
             server.faults.append(lambda handler: handler.send(429, b"{}", {"Retry-After": "3600"}))
-            with pytest.raises(Retryable, match=r"answered 429 .*, once; try again later"):
+            with pytest.raises(Retryable, match=r"answered 429 .*, once; try again in 3600 s"):
                 found(catalogue, "slices")
             assert len(server.asked) == 0
 

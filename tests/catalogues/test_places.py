@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sen12ts_pipeline.catalogues import places, retry
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.catalogues import places
 from sen12ts_pipeline.catalogues.registry import Addresses
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from tests.catalogues import recorded
@@ -20,7 +21,7 @@ S3_PATH = f"/eodata/Sentinel-1/SAR/IW_SLC__1S/2020/05/11/{SLICE}.SAFE"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
 
 
 def odata(**changes):
@@ -136,7 +137,7 @@ class TestImages:
         assert max(lats) - min(lats) < 1.1
 
     def test_that_are_no_geotiff_are_not_there(self):
-        with pytest.raises(BadProduct, match="must be at earth_search; its item must have GeoTIFF images"):
+        with pytest.raises(BadProduct, match="must be at earth_search; must have GeoTIFF images of all bands"):
             places.item_place(GRANULE, "earth_search", [cog_item(endings=(".jp2",))])
         assert places.item_place(GRANULE, "earth_search", [cog_item(endings=(".jp2",)), cog_item()]).hrefs
 
@@ -178,9 +179,9 @@ class TestMemory:
 
 def test_a_busy_archive_is_asked_again_and_then_left_to_a_later_try():
     with JsonServer(OData([odata()])) as server:
-        server.faults.extend([503] * (retry.TRIES - 1))
+        server.faults.extend([503] * (passing.TRIES - 1))
         assert of_server("cdse", server).place(SLICE).product == SLICE
-        server.faults.extend([503] * retry.TRIES)
+        server.faults.extend([503] * passing.TRIES)
         with pytest.raises(Retryable, match=f"cdse: where {SLICE} lies: answered 503"):
             of_server("cdse", server).place(SLICE)
 

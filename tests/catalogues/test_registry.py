@@ -5,9 +5,10 @@ from shapely.geometry import box
 
 from sen12ts_pipeline.catalogues.questions import Kind
 from sen12ts_pipeline.catalogues.registry import KINDS, Addresses, connect
-from sen12ts_pipeline.catalogues.retry import TRIES
 from sen12ts_pipeline.domain.seasons import Interval
 from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.passing import TRIES
+from tests.acquisition.servers import Counting
 from tests.catalogues.archives import GRANULES, archive
 from tests.catalogues.entries import l2a_name
 from tests.domain.examples import utc
@@ -46,6 +47,28 @@ def test_the_data_space_answers_by_stac_where_odata_does_not():
         catalogue = connect("cdse", at=Addresses({"cdse_odata": one.url, "cdse_stac": other.url}))
         assert [g.product for g in catalogue.granules(AREA, SPRING)] == [l2a_name(DAY)]
     assert [note.rpartition(": ")[2] for note in catalogue.notes][-1] == "cdse_stac gave 1"
+
+
+def test_all_interfaces_of_a_provider_queue_at_its_one_gate():
+    with archive(GRANULES["cdse_odata"], [DAY]) as (one, _), archive(GRANULES["cdse_stac"], [DAY]) as (other, _):
+        one.faults.extend([503] * TRIES)
+        gates = {"cdse": Counting()}
+        at = Addresses({"cdse_odata": one.url, "cdse_stac": other.url}, gates=gates.__getitem__)
+        list(connect("cdse", at=at).granules(AREA, SPRING))
+        assert gates["cdse"].turns == TRIES + len(one.asked) + len(other.asked)
+        assert gates["cdse"].most == 1
+        assert [str(fault) for fault in gates["cdse"].left] == ["answered 503 Service Unavailable"] * TRIES
+        assert gates["cdse"].bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider"),
+    [("asf", "asf"), ("earth_search", "earth_search"), ("planetary_computer", "planetary_computer")],
+)
+def test_other_archives_have_gates_of_their_own(kind, provider):
+    asked = []
+    connect(kind, at=Addresses(gates=lambda name: asked.append(name) or Counting()))
+    assert asked == [provider]
 
 
 @pytest.mark.parametrize(

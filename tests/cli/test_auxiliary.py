@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sen12ts_pipeline import wiring
-from sen12ts_pipeline.acquisition import retry
+from sen12ts_pipeline import passing, wiring
 from sen12ts_pipeline.acquisition.areas import cells_around
 from sen12ts_pipeline.acquisition.elevation import MARGIN_DEG
 from sen12ts_pipeline.acquisition.orbit_archive import OrbitArchive
@@ -27,7 +26,7 @@ ORBITS = Path(__file__).parents[1] / "data/orbits"
 @pytest.fixture
 def server(tiny, tmp_path, monkeypatch):
     """Flat tiles of GLO-30 around the area tiny, and an orbit file that serves its newest pass, as by its name."""
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     with Bucket(missing=404) as bucket:
         for corner in cells_around(read_boundary(worlds.area_of(tiny)), 1, MARGIN_DEG):
             name = f"Copernicus_DSM_COG_10_{Cell(*corner).name[:3]}_00_{Cell(*corner).name[3:]}_00_DEM"

@@ -1,5 +1,6 @@
 """The settings as delivered: the paper's values, every field explained, and light to import."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -7,7 +8,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from sen12ts_pipeline.domain.quotas import QUOTAS, Quota
 from sen12ts_pipeline.domain.rules import Rules
+from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.settings.load import list_aois, load_aoi, load_settings
 from sen12ts_pipeline.settings.model import AoiSettings, RuleSettings, Settings
 from sen12ts_pipeline.settings.reference import page
@@ -78,6 +81,22 @@ def test_every_field_is_explained(model):
 def test_the_configuration_page_is_fresh():
     command = "python -m sen12ts_pipeline.settings.reference > docs/configuration.md"
     assert (ROOT / "docs/configuration.md").read_text() == page(), f"stale: run {command}"
+
+
+def test_a_quota_is_that_of_general_users_but_for_what_is_set(tmp_path):
+    file = tmp_path / "pipeline.yaml"
+    file.write_text("quotas: {cdse: {connections: 20, gb_per_30_days: 50000}}")
+    settings = load_settings(file, {"SEN12TS__QUOTAS__ASF__REQUESTS_PER_MINUTE": "60"})
+    assert settings.quota_of("cdse") == Quota(20, 2000, 50 * 10**12)
+    assert settings.quota_of("asf") == dataclasses.replace(QUOTAS["asf"], requests_per_minute=60)
+    assert settings.quota_of("aws") == QUOTAS["aws"]
+
+
+@pytest.mark.parametrize("text", ["quotas: {scihub: {connections: 2}}", "quotas: {cdse: {connections: 0}}"])
+def test_a_quota_is_of_a_provider_that_is_known_and_admits_something(tmp_path, text):
+    (tmp_path / "pipeline.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"pipeline\.yaml: quotas\."):
+        load_settings(tmp_path / "pipeline.yaml", {})
 
 
 def test_settings_are_light():

@@ -11,7 +11,8 @@ import pytest
 import rasterio
 from affine import Affine
 
-from sen12ts_pipeline.acquisition import retry, s3
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.acquisition import s3
 from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import FolderProduct
 from sen12ts_pipeline.domain.lattice import Grid
@@ -39,7 +40,7 @@ VV = "measurement/*iw1-slc-vv*.tiff"
 @pytest.fixture(autouse=True)
 def spool(tmp_path, monkeypatch):
     monkeypatch.setenv("SEN12TS_SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.001)
     return tmp_path / "spool"
 
 
@@ -328,7 +329,7 @@ def test_a_server_that_fails_is_left_to_a_later_try(world):
     product = product_of(world)
     with WebServer(product.parent) as web:
         bursts = bursts_of(world, NativeEngine(PathSource([f"{web.url}/{product.name}"]), None))
-        web.faults.extend([503] * retry.TRIES)
+        web.faults.extend([503] * passing.TRIES)
         with pytest.raises(Retryable, match="503"):
             read_part(bursts[0], "VV", Part(0, 0, 3, 10))
         assert read_part(bursts[0], "VV", Part(0, 0, 3, 10)).shape == (3, 10, 2)
