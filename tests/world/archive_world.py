@@ -144,9 +144,10 @@ class ArchiveWorld:
 
     @property
     def urls(self):
-        """Addresses for ``catalogue.urls``."""
+        """Addresses for ``catalogue.urls``; ``cdse_download`` is one and no catalogue."""
         return {
             "cdse_odata": f"{self.url('catalogue')}/odata/v1",
+            "cdse_download": self.download_url,
             "cdse_stac": f"{self.url('stac')}/v1",
             "asf": f"{self.url('cmr')}/search",
             "earth_search": f"{self.url('earth_search')}/v1",

@@ -6,6 +6,7 @@ Each is a change of the answer that would have been good; those that were report
 import json
 import re
 import threading
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -116,6 +117,11 @@ def _listed(reply, change):
     return replace(reply, body=json.dumps(answer | {key: change(answer[key])}).encode())
 
 
+def _unsigned(target):
+    """An address without its signature, which is another one each time."""
+    return re.sub(r"(Signature|sig)=[^&]*", "", target)
+
+
 @dataclass
 class _Planned:
     fault: Fault
@@ -123,6 +129,8 @@ class _Planned:
     path: str
     method: str
     left: int
+    between: int
+    pause: int
 
 
 @dataclass
@@ -133,30 +141,58 @@ class Faults:
     ----------
     happened : Counter
         How often each fault was put into an answer, by its name.
+    most : int
+        Most faults that one question meets, however often it is asked.
     """
 
     happened: Counter = field(default_factory=Counter)
+    most: int = 1000
+    _met: Counter = field(default_factory=Counter)
     _planned: list = field(default_factory=list)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
 
-    def plan(self, fault, *, host, path="", times=1, method="GET|POST"):
-        """Let the next questions to a host, whose paths hold a pattern, meet a fault."""
-        self._planned.append(_Planned(fault, host, path, method, times))
+    def plan(self, fault, *, host, path="", times=1, method="GET|POST", after=0, between=0):
+        """Let questions to a host, whose paths hold a pattern, meet a fault.
+
+        Parameters
+        ----------
+        fault : Fault
+            What happens.
+        host, path, method : str
+            Name of the host; patterns of the address with its query and of the body of a question (anywhere in them),
+            and of the method.
+        times : int
+            How often.
+        after, between : int
+            How many such questions are spared before the first and between two faults.
+        """
+        self._planned.append(_Planned(fault, host, path, method, times, between, after))
 
     def due(self, request):
         """The fault that a question meets; None for a good answer."""
+        question = request.host, _unsigned(request.target), request.body, request.headers.get("range")
         with self._choosing:
+            if self._met[question] >= self.most:
+                return None
             for one in self._planned:
-                if self._meets(one, request):
-                    one.left -= 1
-                    self.happened[one.fault.name] += 1
-                    return one.fault
+                if not self._meets(one, request):
+                    continue
+                if one.pause:
+                    one.pause -= 1
+                    continue
+                one.left, one.pause = one.left - 1, one.between
+                self.happened[one.fault.name] += 1
+                self._met[question] += 1
+                return one.fault
         return None
 
     @staticmethod
     def _meets(one, request):
-        asked = one.host == request.host and re.fullmatch(one.method, request.method)
-        return one.left > 0 and asked and re.search(one.path, request.path)
+        if one.left < 1 or one.host != request.host or not re.fullmatch(one.method, request.method):
+            return False
+        return re.search(
+            one.path, f"{urllib.parse.unquote_plus(request.target)} {request.body.decode(errors='replace')}"
+        )
 
     @property
     def left(self):

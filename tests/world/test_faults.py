@@ -116,3 +116,15 @@ def test_faults_are_met_by_the_questions_they_are_planned_for(host):
     plan(host, faults.failing(), path="nobody asks", times=2)
     assert host.faults.happened == {"503": 1}
     assert host.faults.left == [("503", "files", "nobody asks")]
+
+
+def test_some_questions_are_spared(host):
+    plan(host, faults.failing(), times=2, after=1, between=2)
+    assert [got(host)[0] for _ in range(6)] == [200, 503, 200, 200, 503, 200]
+
+
+def test_one_question_meets_so_many_and_no_more(host):
+    host.faults.most = 2
+    plan(host, faults.failing(), times=3)
+    assert [got(host, Range="bytes=0-9")[0] for _ in range(3)] == [503, 503, 206]
+    assert [got(host, Range="bytes=10-19")[0] for _ in range(2)] == [503, 206]
