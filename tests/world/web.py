@@ -34,7 +34,7 @@ class Request:
     @property
     def form(self):
         """Fields of a form that was sent, each with all its values."""
-        return urllib.parse.parse_qs(self.body.decode())
+        return urllib.parse.parse_qs(self.body.decode(errors="replace"))
 
     @property
     def bearer(self):
