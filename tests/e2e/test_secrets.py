@@ -11,7 +11,7 @@ import pytest
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import Sen12tsError
 from tests import worlds
-from tests.e2e.test_live_archives import WAYS, let_in
+from tests.e2e.test_failing_archives import WAYS, let_in
 from tests.world import archive_world, faults, patience
 from tests.world.archive_world import MARK
 
