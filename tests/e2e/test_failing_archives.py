@@ -3,15 +3,12 @@
 The same data set to the last byte: by byte ranges of the object store and of zips, and by whole products.
 """
 
-import json
 import logging
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 
 import pytest
 
-from sen12ts_pipeline.acquisition import s3
+from sen12ts_pipeline.acquisition import providers
 from sen12ts_pipeline.dataset.verify import verify
 from tests import worlds
 from tests.world import archive_world, faults, patience
@@ -154,35 +151,20 @@ def data_set(store):
     return {k: v for k, v in worlds.files_of(store, archive_world.LIVE.name).items() if not k.startswith("partitions/")}
 
 
-def signed_in(world):
-    """A token of the Copernicus Data Space."""
-    form = {"grant_type": "password", "client_id": "cdse-public", "username": archive_world.USER}
-    body = urllib.parse.urlencode(form | {"password": archive_world.PASSWORD}).encode()
-    with urllib.request.urlopen(world.token_url, body, timeout=10) as answer:
-        return json.load(answer)["access_token"]
-
-
-def let_in(world, way, monkeypatch):
-    """Set the credentials of a user of all archives."""
-    token = signed_in(world) if way.mode == "product" else archive_world.EARTHDATA
-    variables = world.environ | {
-        "AWS_ENDPOINT_URL": world.url("eodata"),
-        "AWS_ACCESS_KEY_ID": archive_world.KEY,
-        "AWS_SECRET_ACCESS_KEY": archive_world.SECRET,
-        "AWS_DEFAULT_REGION": "default",
-        "SEN12TS_HTTP_TOKEN": token,
-    }
+def let_in(world, monkeypatch, cache):
+    """Set the credentials of a user of all archives, and where these are; tokens are kept below the folder `cache`."""
+    variables = world.environ | {"XDG_CACHE_HOME": str(cache), "SEN12TS_SPOOL": str(cache / "spool")}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    s3._client.cache_clear()  # of another world
+    monkeypatch.setattr(providers, "CDSE_TOKENS", world.token_url)
+    monkeypatch.setattr(providers, "CDSE_S3", world.url("eodata"))
 
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_data_set_from_failing_archives_is_that_of_the_folder(name, world, place, expected, tmp_path, monkeypatch):
     way = WAYS[name]
     patience.hurry(monkeypatch)
-    monkeypatch.setenv("SEN12TS_SPOOL", str(tmp_path / "spool"))
-    let_in(world, way, monkeypatch)
+    let_in(world, monkeypatch, tmp_path)
     world.faults.most = way.most
     for wrong in way.faults:
         world.faults.plan(**vars(wrong))
@@ -206,3 +188,17 @@ def test_a_data_set_from_failing_archives_is_that_of_the_folder(name, world, pla
     asked = len(world.journal.exchanges)
     worlds.run(services)
     assert len(world.journal.exchanges) == asked, "a second run asks for nothing"
+
+
+def test_one_session_serves_a_run_that_lasts_longer_than_its_tokens(world, place, expected, tmp_path, monkeypatch):
+    way = WAYS["whole products"]
+    let_in(world, monkeypatch, tmp_path)
+    world.identity.life_s = 0.5
+    services = worlds.services_of(
+        place, tmp_path / "store", area=world.area(**way.catalogue), acquisition={"mode": way.mode}
+    )
+    worlds.run(services)
+    assert data_set(tmp_path / "store") == expected
+    assert world.identity.grants[0] == "password"
+    assert set(world.identity.grants[1:]) == {"refresh_token"}
+    assert world.identity.sessions == 1

@@ -118,7 +118,7 @@ def test_nothing_but_a_request_to_the_right_server_holds_a_credential(
 ):
     way = WAYS[name]
     patience.hurry(monkeypatch)
-    let_in(world, way, monkeypatch)
+    let_in(world, monkeypatch, everything)
     services = run(world, place, way, everything / "store")
     assert len(services.ledger.triplets(Partition.parse(worlds.partition_of(services)))) == 2
     assert kept(everything) == []
@@ -157,7 +157,7 @@ def test_no_error_tells_a_credential(name, world, place, everything, said, monke
     fault, host, path = REFUSALS[name]
     way = WAYS[{"eodata": "object store", "download": "whole products"}.get(host, "ranges of zips")]
     patience.hurry(monkeypatch)
-    let_in(world, way, monkeypatch)
+    let_in(world, monkeypatch, everything)
     world.faults.plan(fault, host=host, path=path, times=10_000)
     told = []
     try:

@@ -69,7 +69,7 @@ class Identity:
         self._refresh[refresh] = time.monotonic() + self.refresh_life_s
         return {
             "access_token": access,
-            "expires_in": int(self.life_s),
+            "expires_in": self.life_s,
             "refresh_expires_in": int(self.refresh_life_s),
             "refresh_token": refresh,
             "token_type": "Bearer",
