@@ -144,10 +144,9 @@ class ArchiveWorld:
 
     @property
     def urls(self):
-        """Addresses for ``catalogue.urls``; ``cdse_download`` is one and no catalogue."""
+        """Addresses of the catalogues, for ``catalogue.urls``."""
         return {
             "cdse_odata": f"{self.url('catalogue')}/odata/v1",
-            "cdse_download": self.download_url,
             "cdse_stac": f"{self.url('stac')}/v1",
             "asf": f"{self.url('cmr')}/search",
             "earth_search": f"{self.url('earth_search')}/v1",
@@ -179,7 +178,7 @@ class ArchiveWorld:
 
     def area(self, kind, **catalogue):
         """Settings of the place's area, whose products are looked for in an archive of this world."""
-        values = {"kind": kind, "urls": self.urls, **catalogue}
+        values = {"kind": kind, "urls": self.urls | {"cdse_download": self.download_url}, **catalogue}
         return worlds.area_of(self.folder, catalogue=values)
 
     @property

@@ -13,6 +13,14 @@ def world(tmp_path_factory):
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _nothing_wrong(request):
+    """Let no fault be left for the next test."""
+    yield
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").faults.clear()
+
+
 @pytest.fixture
 def hasty(monkeypatch):
     """Whoever is refused asks again at once."""

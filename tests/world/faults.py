@@ -99,7 +99,7 @@ def forbidden():
 
 def repeated():
     """A list with its first entry twice, in place of its last."""
-    return Fault("repeated entry", lambda reply: _listed(reply, lambda entries: [entries[0], *entries[:-1]]))
+    return Fault("repeated entry", lambda reply: _listed(reply, lambda entries: [*entries[:1], *entries[:-1]]))
 
 
 def lost():
