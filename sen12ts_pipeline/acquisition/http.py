@@ -71,6 +71,8 @@ class HttpFile:
         """Just these bytes of this version."""
 
         def take(answer: Any, turn: Turn) -> bytes:  # noqa: ANN401 - HTTPResponse
+            if "Content-Range" not in answer.headers:  # it has answered ranges before: a page of some proxy, say
+                raise Passing(f"answered {answer.status} with something else than the bytes asked for")
             if self._version(answer) != expected:
                 raise Retryable(f"{self.place} has changed while it was read")
             match = _CONTENT_RANGE.match(answer.headers["Content-Range"])

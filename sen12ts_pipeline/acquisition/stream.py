@@ -8,14 +8,15 @@ import re
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
-from sen12ts_pipeline.acquisition.http import _OPENER, TIMEOUT_S, TOKEN_VARIABLE
+from sen12ts_pipeline.acquisition.http import _OPENER, TIMEOUT_S, _NotLetIn
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s, patiently
+from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, patiently, wait_named
 from sen12ts_pipeline.ports import Turn
 
 CHUNK_BYTES = 2**20
@@ -64,14 +65,30 @@ class Stream:
         while True:
             before = out.seek(0, os.SEEK_END)
             try:
-                return patiently(self.place, lambda: self._once(out))
+                return patiently(self.place, lambda: self._let_in(out))
             except Retryable:
                 if out.seek(0, os.SEEK_END) <= before:  # otherwise it is slow, and comes all the same
                     raise
 
-    def _once(self, out: BinaryIO) -> None:
-        have = out.seek(0, os.SEEK_END)
+    def _let_in(self, out: BinaryIO) -> None:
+        """One request, or two where what lets one in has to be renewed; nobody waits for that with a turn in hand."""
         headers = self._provider.access.headers()
+        try:
+            return self._once(out, headers)
+        except _NotLetIn as refusal:
+            if not self._provider.access.refused(headers):
+                raise self._not_let_in(refusal) from None
+        try:
+            return self._once(out, self._provider.access.headers())
+        except _NotLetIn as refusal:
+            raise self._not_let_in(refusal) from None
+
+    def _not_let_in(self, refusal: Exception) -> ConfigurationError:
+        rule = f"must be of a user who may read {self.place}"
+        return ConfigurationError("environment", self._provider.variables, rule, str(refusal))
+
+    def _once(self, out: BinaryIO, headers: Mapping[str, str]) -> None:
+        have = out.seek(0, os.SEEK_END)
         with self._provider.gate.turn() as turn:
             try:
                 with _OPENER.open(self._request(have, headers), timeout=TIMEOUT_S) as answer:
@@ -79,7 +96,7 @@ class Stream:
             except urllib.error.HTTPError as error:
                 with error:
                     if not self._is_complete(error, have, out):
-                        raise self._refused(error, headers) from None
+                        raise self._refused(error) from None
             except _BROKEN as error:
                 reason = getattr(error, "reason", error)
                 if isinstance(reason, ssl.SSLCertVerificationError):
@@ -87,16 +104,14 @@ class Stream:
                     raise ConfigurationError("product", self.place, rule, str(reason)) from None
                 raise Passing(f"broke off ({type(error).__name__}: {reason})") from None
 
-    def _request(self, have: int, headers: Any) -> urllib.request.Request:  # noqa: ANN401 - a mapping
+    def _request(self, have: int, headers: Mapping[str, str]) -> urllib.request.Request:
         request = urllib.request.Request(self._url)  # noqa: S310 - the scheme is http or https: a place's
         request.add_header("Accept-Encoding", "identity")
         if have:
             request.add_header("Range", f"bytes={have}-")
             if self._tag:
                 request.add_header("If-Range", self._tag)
-        token = os.environ.get(TOKEN_VARIABLE)
-        shown = dict(headers) or ({"Authorization": f"Bearer {token}"} if token else {})
-        for name, value in shown.items():
+        for name, value in headers.items():
             request.add_unredirected_header(name, value)
         return request
 
@@ -132,13 +147,10 @@ class Stream:
         out.truncate(0)
         raise Passing("has another file than the one that was begun")
 
-    def _refused(self, error: urllib.error.HTTPError, headers: Any) -> Exception:  # noqa: ANN401
+    def _refused(self, error: urllib.error.HTTPError) -> Exception:
         said = f"answered {error.code} {error.reason}"
         if error.code in PASSING_STATUSES:
-            return Passing(said, asked_wait_s(error.headers.get("Retry-After")))
+            return Passing(said, wait_named(error.headers))
         if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            if self._provider.access.refused(headers):
-                return Passing(said)
-            rule = f"must be let in at {self.place}"
-            return ConfigurationError("environment", self._provider.name or TOKEN_VARIABLE, rule, said)
+            return _NotLetIn(said)
         return BadProduct(self._product, "", f"cannot be had from {self.place}: {said}")

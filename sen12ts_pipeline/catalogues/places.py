@@ -90,10 +90,17 @@ class ArchivePlaces:
         known = None if anew else self._known.get(product) or self._remembered(product)
         if known is None:
             self._forget(product)
-            known = patiently(f"{self.archive}: where {product} lies", lambda: self._ask(product))
+            known = patiently(f"{self.archive}: where {product} lies", lambda: self._asked_twice(product))
             self._remember(known)
         self._known[product] = known
         return known
+
+    def _asked_twice(self, product: str) -> Place:
+        """An answer may have lost its only entry: what is not listed is asked for once more."""
+        try:
+            return self._ask(product)
+        except BadProduct:
+            return self._ask(product)
 
     def _remembered(self, product: str) -> Place | None:
         if self._folder is None:
@@ -150,7 +157,7 @@ def provider_of(archive: str) -> str:
 
 
 def _cdse(at: Addresses) -> Ask:
-    service = JsonService("cdse_odata", at.urls.get("cdse_odata", odata.URL))
+    service = JsonService("cdse_odata", at.urls.get("cdse_odata", odata.URL), at.gates("cdse"))
     downloads = at.urls.get(DOWNLOADS, DOWNLOAD_URL).rstrip("/")
 
     def ask(product: str) -> Place:
@@ -189,7 +196,7 @@ def cdse_place(product: str, entries: Sequence[Mapping[str, Any]], downloads: st
 
 
 def _asf(at: Addresses) -> Ask:
-    service = JsonService("asf", at.urls.get("asf", asf.URL))
+    service = JsonService("asf", at.urls.get("asf", asf.URL), at.gates("asf"))
 
     def ask(product: str) -> Place:
         values = [("provider", "ASF"), ("granule_ur[]", f"{product}-SLC"), ("page_size", "10")]
@@ -231,7 +238,7 @@ def asf_place(product: str, items: Sequence[Mapping[str, Any]]) -> Place:
 
 def _items(of: StacArchive, collections: Sequence[str]) -> Callable[[Addresses], Ask]:
     def connected(at: Addresses) -> Ask:
-        service = JsonService(of.archive, at.urls.get(of.archive, of.url))
+        service = JsonService(of.archive, at.urls.get(of.archive, of.url), at.gates(of.archive))
 
         def ask(product: str) -> Place:
             items = service.post("search", item_question(product, collections, of.limit)).get("features")

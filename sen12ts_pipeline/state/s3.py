@@ -8,7 +8,7 @@ import mimetypes
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -90,7 +90,7 @@ class S3Store:
 
         def whole(client: Any) -> bytes:  # noqa: ANN401
             answer = client.get_object(Bucket=self._bucket, Key=name)
-            with answer["Body"] as stream:
+            with closing(answer["Body"]) as stream:  # entered itself, it would hide what breaks off
                 body: bytes = stream.read()
                 return body
 
