@@ -18,11 +18,14 @@ from sen12ts_timetable import SeasonTimetable
 
 if TYPE_CHECKING:
     from sen12ts_pipeline.settings.model import AoiSettings
+    from sen12ts_pipeline.stages.services import Services
 
 SEASONS = ["winter", "spring", "summer", "fall"]
 RETRIES = 2
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("SEN12TS_RETRY_DELAY_S", "300")))
 LONGEST = timedelta(hours=12)
+RADAR_QUEUE = {"queue": os.environ["SEN12TS_RADAR_QUEUE"]} if os.environ.get("SEN12TS_RADAR_QUEUE") else {}
+"""Where radar frames are made: by workers with SNAP, or with more memory than the others."""
 PARTITION = "{{ partition(dag_run) }}"
 REFRESH = "{{ params.refresh }}"
 
@@ -45,9 +48,17 @@ def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def shard(pool: str = "default_pool") -> Callable[[Callable[..., Any]], Any]:
+def shard(pool: str = "default_pool", **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Task of a stage that is mapped over shards; the user interface shows a shard's name instead of its number."""
-    return stage(pool=pool, map_index_template="{{ task.op_kwargs['shard'] }}")
+    return stage(pool=pool, map_index_template="{{ task.op_kwargs['shard'] }}", **options)
+
+
+def done(work: Callable[[str, str, Services], str], partition: str, shard: str, aoi: str) -> str:
+    """Do a shard's work, in a child process where the settings want it."""
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.stages import isolated
+
+    return isolated.call(lambda services: work(partition, shard, services), wiring.connect(aoi))
 
 
 def partition_of(aoi: AoiSettings) -> Callable[[Any], str]:
@@ -119,10 +130,9 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard("optical")
     def screen_optical(partition: str, shard: str) -> str:
         """Count invalid pixels of the cloud mask; no other band is read."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import screen
 
-        return screen.optical(partition, shard, wiring.connect(aoi))
+        return done(screen.optical, partition, shard, aoi)
 
     @stage()
     def screen_radar_shards(partition: str) -> list[str]:
@@ -135,10 +145,9 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard("radar")
     def screen_radar(partition: str, shard: str) -> str:
         """Count pixels in shadow and layover, from orbit and DEM; no SLC byte is read."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import screen
 
-        return screen.radar(partition, shard, wiring.connect(aoi))
+        return done(screen.radar, partition, shard, aoi)
 
     @stage(trigger_rule="none_failed")
     def select(partition: str, refresh: str) -> str:
@@ -159,10 +168,9 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard("optical")
     def optical(partition: str, shard: str) -> str:
         """Make the optical stacks of one granule."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import optical
 
-        return optical.run(partition, shard, wiring.connect(aoi))
+        return done(optical.run, partition, shard, aoi)
 
     @stage()
     def radar_shards(partition: str) -> list[str]:
@@ -172,13 +180,12 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
 
         return radar.shards(partition, wiring.connect(aoi))
 
-    @shard("radar")
+    @shard("radar", **RADAR_QUEUE)
     def radar(partition: str, shard: str) -> str:
         """Make the radar frames of one burst neighbourhood."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import radar
 
-        return radar.run(partition, shard, wiring.connect(aoi))
+        return done(radar.run, partition, shard, aoi)
 
     @stage()
     def labels_shards(partition: str) -> list[str]:
@@ -191,10 +198,9 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard()
     def labels(partition: str, shard: str) -> str:
         """Cut the labels of a group of tiles."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import labels
 
-        return labels.run(partition, shard, wiring.connect(aoi))
+        return done(labels.run, partition, shard, aoi)
 
     @stage(trigger_rule="none_failed")
     def assemble_shards(partition: str) -> list[str]:
@@ -204,13 +210,12 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
 
         return assemble.shards(partition, wiring.connect(aoi))
 
-    @shard()
+    @shard(**RADAR_QUEUE)
     def assemble(partition: str, shard: str) -> str:
         """Write the triplets of a group of tiles; replace candidates that turn out bad."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import assemble
 
-        return assemble.run(partition, shard, wiring.connect(aoi))
+        return done(assemble.run, partition, shard, aoi)
 
     @stage(trigger_rule="none_failed")
     def publish(partition: str) -> str:

@@ -12,6 +12,7 @@ from sen12ts_pipeline.acquisition.archive import ArchiveSource
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
 from sen12ts_pipeline.acquisition.products import Location, is_url
+from sen12ts_pipeline.acquisition.watched import WatchedSource
 from sen12ts_pipeline.catalogues import registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
@@ -27,6 +28,7 @@ from sen12ts_pipeline.sentinel2.masks import SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
 from sen12ts_pipeline.settings.load import find_aoi, load_settings
 from sen12ts_pipeline.settings.model import AoiSettings, CatalogueSettings, Settings
+from sen12ts_pipeline.stages.isolated import crashing
 from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
@@ -77,7 +79,9 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     store = store_of(settings)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
-    native = NativeEngine(archive, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
+    book = SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season)
+    shelf = WatchedSource(archive, lambda: crashing(book))
+    native = NativeEngine(shelf, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
     return Services(
         aoi=aoi.name,
         area=read_boundary(aoi),
@@ -91,15 +95,17 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         origin=str(root),
         searched="catalogue.root" if aoi.catalogue.kind == "archive" else "catalogue.kind",
         catalogue=WithOrbits(found, orbits),
-        source=archive,
+        source=shelf,
         engine=_snap(settings, native) if settings.engine == "snap" else native,
         masker=SclMasker(),
         labels=labels,
         store=store,
         artifacts=artifacts,
-        ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
+        ledger=book,
         broken=lambda: dict(found.broken),
         notes=lambda: list(getattr(found, "notes", ())),
+        isolate=settings.isolate,
+        watched=shelf,
     )
 
 
