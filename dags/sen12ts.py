@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, chain, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
+from sen12ts_alerts import deadline, failed
 from sen12ts_timetable import SeasonTimetable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SEASONS = ["winter", "spring", "summer", "fall"]
 RETRIES = 2
+RUNS_PER_AREA = int(os.environ.get("SEN12TS_RUNS_PER_AREA", "1"))
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("SEN12TS_RETRY_DELAY_S", "300")))
 LONGEST = timedelta(hours=12)
 RADAR_QUEUE = {"queue": os.environ["SEN12TS_RADAR_QUEUE"]} if os.environ.get("SEN12TS_RADAR_QUEUE") else {}
@@ -88,13 +90,20 @@ def build(aoi: AoiSettings) -> DAG:
         schedule=SeasonTimetable(aoi.year),
         start_date=datetime(2015, 1, 1, tzinfo=UTC),
         catchup=False,
-        max_active_runs=1,
-        default_args={"retries": RETRIES, "retry_delay": RETRY_DELAY, "execution_timeout": LONGEST},
+        max_active_runs=RUNS_PER_AREA,
+        default_args={
+            "retries": RETRIES,
+            "retry_delay": RETRY_DELAY,
+            "execution_timeout": LONGEST,
+            "weight_rule": "upstream",  # what is nearly finished comes first
+        },
         params={
             "year": Param(aoi.year, type="integer", minimum=2015, maximum=2100, title="Year"),
             "season": Param("fall", type="string", enum=SEASONS, title="Season"),
             "refresh": Param(False, type="boolean", title="Search again", description="Take what is new."),
         },
+        on_failure_callback=failed,
+        deadline=deadline(),
         user_defined_macros={"partition": partition_of(aoi)},
     )
     with dag:

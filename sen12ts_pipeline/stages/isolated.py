@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from sen12ts_pipeline.errors import BadProduct, EngineFailure, Retryable
+from sen12ts_pipeline.errors import BadProduct, Retryable
 from sen12ts_pipeline.ports import Ledger
 from sen12ts_pipeline.stages.services import Services
 
@@ -58,9 +58,8 @@ def call(work: Work, services: Services) -> str:
     Raises
     ------
     Retryable
-        When the child was killed: by a person, or by the system for want of memory.
-    EngineFailure
-        When it crashes whichever product is left out.
+        When the child was killed: by a person, or by the system for want of memory; or when it crashes whichever
+        product is left out.
     """
     if not services.isolate:
         return work(services)
@@ -87,7 +86,7 @@ def _without_culprit(work: Work, services: Services, crash: _Crash) -> str:
             services.quarantine(BadProduct(product, "", reason))
             return outcome
     tried = ", ".join(crash.touched[:_MOST_TRIALS]) or "none was opened"
-    raise EngineFailure("this program", "a shard", f"ended by {crash.name}, whichever product is left out: {tried}")
+    raise Retryable(f"the process that did the work was ended by {crash.name}, whichever product is left out: {tried}")
 
 
 def _child(work: Work, services: Services, refused: dict[str, str] | None = None) -> str | _Crash:

@@ -26,6 +26,7 @@ class FaultyProxy:
 
     def __init__(self, upstream):
         self._upstream = urlsplit(upstream).netloc
+        self._only = {}
         self.set("pass")
 
     def __enter__(self):
@@ -40,8 +41,8 @@ class FaultyProxy:
         self._server.server_close()
 
     def set(self, *faults):
-        """Change what becomes of requests; counts begin anew."""
-        self._faults, self.done = itertools.cycle(faults), dict.fromkeys(faults, 0)
+        """Change what becomes of requests, and count anew what became of them."""
+        self._faults, self.done = itertools.cycle(faults), {}
 
     @contextlib.contextmanager
     def faulty(self, *faults):
@@ -52,9 +53,16 @@ class FaultyProxy:
         finally:
             self._faults = itertools.cycle(["pass"])
 
-    def next(self):
+    def only(self, path, *faults):
+        """Faults, one after another and each once, of requests whose path begins with this one."""
+        self._only[path] = list(faults)
+
+    def next(self, path):
         """What becomes of the next request."""
         fault = next(self._faults)
+        for prefix, faults in self._only.items():
+            if path.startswith(prefix) and faults:
+                fault = faults.pop(0)
         self.done[fault] = self.done.get(fault, 0) + 1
         return fault
 
@@ -67,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.proxy.next()
+        fault = self.proxy.next(self.path)
         if fault == "down":
             self.close_connection = True
             return

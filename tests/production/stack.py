@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -96,6 +95,7 @@ class Stack:
         self._python, self._base = python, base
         self.drills = base / "drills"
         self.scratch = base / "scratch"
+        self.small_disk = base / "small"
         self._config = config
         self._processes, self._lock, self._ending = {}, threading.RLock(), False
         self._until = contextlib.ExitStack()
@@ -103,7 +103,7 @@ class Stack:
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            for folder in (self.drills, self.scratch, self._base / "logs", self._base / "redis"):
+            for folder in (self.drills, self.scratch, self.small_disk, self._base / "logs", self._base / "redis"):
                 folder.mkdir(parents=True)
             self.postgresql = stack.enter_context(servers.PostgreSQL())
             self.redis = stack.enter_context(Redis(self._base / "redis"))
@@ -163,6 +163,7 @@ class Stack:
             "SEN12TS__WORKERS": "1",
             "SEN12TS_SPOOL": str(self.scratch),
             "SEN12TS_DRILLS": str(self.drills),
+            "SEN12TS_DRILL_SMALL_DISK": str(self.small_disk),
         }
 
     def store_of(self, aoi):
@@ -210,10 +211,11 @@ class Stack:
                     one.kill()
             self._processes[name].wait()
 
-    def stop(self, name):
-        """End a service as an operator does, letting it finish."""
-        self._processes[name].send_signal(signal.SIGTERM)
-        self._processes[name].wait(60)
+    def replace_worker(self, name, before):
+        """Start a worker anew by another program; what it had in hand is done again."""
+        with self._lock:
+            self.kill(name)
+            self.start(name, before)
 
     def _keep_workers(self):
         while not self._ending:
@@ -258,6 +260,10 @@ class Stack:
     def tail(self, name):
         """End of a service's log, read when it is wanted."""
         return lambda: (self._base / f"{name}.log").read_text(errors="replace")[-4000:]
+
+    def logs(self):
+        """Logs of all services and tasks."""
+        return [*self._base.glob("*.log"), *(self._base / "logs").rglob("*.log")]
 
     def api(self, path, body=None, method=None):
         """Answer of Airflow's API; asked again while the server is down."""

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from sen12ts_pipeline.acquisition.watched import WatchedSource
-from sen12ts_pipeline.errors import BadProduct, EngineFailure, Rejected, Retryable
+from sen12ts_pipeline.errors import BadProduct, Rejected, Retryable
 from sen12ts_pipeline.stages import isolated
 from tests import worlds
 
@@ -104,6 +104,6 @@ def test_a_crash_that_no_product_causes_accuses_none(services, products):
         reading(products)(services)
         ctypes.string_at(0)
 
-    with pytest.raises(EngineFailure, match=products[0]):
+    with pytest.raises(Retryable, match=products[0]):
         isolated.call(work, services)
     assert services.ledger.quarantined() == {}

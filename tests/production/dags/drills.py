@@ -4,9 +4,11 @@ A fault is an empty file `<area>.<task>.<fault>[.<number>]` in the folder of dri
 each is met once.
 """
 
+import ctypes
 import os
 import resource
 import signal
+import time
 from pathlib import Path
 
 from airflow.sdk import DAG, get_current_context, get_parsing_context
@@ -46,6 +48,17 @@ def little_memory(_services):
     resource.setrlimit(resource.RLIMIT_AS, (now, now))
 
 
+def full_scratch(_services):
+    """The folder for what is unpacked lies on a disk of a few kilobytes."""
+    os.environ["SEN12TS_SPOOL"] = os.environ["SEN12TS_DRILL_SMALL_DISK"]
+
+
+def held(_services):
+    """The task stays where it is until the drill says that it may go on."""
+    while (DRILLS / "hold").exists():
+        time.sleep(0.2)
+
+
 def after_a_write(fault):
     """The fault, as soon as the task has written something to the store."""
 
@@ -67,16 +80,16 @@ def after_a_write(fault):
 
 FAULTS = {
     "kill_task": after_a_write(kill_task),
-    "kill_task_at_once": kill_task,
     "kill_worker": after_a_write(kill_worker),
     "little_memory": little_memory,
+    "full_scratch": full_scratch,
+    "held": held,
 }
 
 
 def connect(aoi):
     """Services of an area, in a store of its own, after the faults that lie there for this task."""
-    bucket = f"s3://stores/{os.environ.get('SEN12TS_DRILL_STORE', aoi)}"
-    services = _connect(aoi, {**os.environ, "SEN12TS__STORE": bucket})
+    services = _connect(aoi, {**os.environ, "SEN12TS__STORE": f"s3://stores/{aoi}"})
     task = get_current_context()["ti"].task_id
     for name, fault in FAULTS.items():
         for file in sorted(DRILLS.glob(f"{aoi}.{task}.{name}*")):
@@ -94,7 +107,21 @@ def _claim(file):
     return True
 
 
-if get_parsing_context().task_id:
-    from sen12ts_pipeline import wiring
+def poisonous(gdal_path):
+    """A product with a file POISON ends the process that looks into its images, as a fault in a library does."""
 
+    def wrapped(files, member):
+        path = gdal_path(files, member)
+        if any((folder / "POISON").exists() for folder in Path(path).parents):
+            ctypes.string_at(0)
+        return path
+
+    return wrapped
+
+
+if get_parsing_context().dag_id:
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.acquisition import watched
+
+    watched._WatchedFiles.gdal_path = poisonous(watched._WatchedFiles.gdal_path)
     _connect, wiring.connect = wiring.connect, connect
