@@ -30,6 +30,7 @@ RADAR_QUEUE = {"queue": os.environ["SEN12TS_RADAR_QUEUE"]} if os.environ.get("SE
 """Where radar frames are made: by workers with SNAP, or with more memory than the others."""
 PARTITION = "{{ partition(dag_run) }}"
 REFRESH = "{{ params.refresh }}"
+AGAIN = "{{ params.again }}"
 
 
 def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -100,6 +101,7 @@ def build(aoi: AoiSettings) -> DAG:
         params={
             "year": Param(aoi.year, type="integer", minimum=2015, maximum=2100, title="Year"),
             "season": Param("fall", type="string", enum=SEASONS, title="Season"),
+            "again": Param(False, type="boolean", title="Try failed ones again", description="What is finished stays."),
             "refresh": Param(False, type="boolean", title="Search again", description="Take what is new."),
         },
         on_failure_callback=failed,
@@ -159,11 +161,13 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
         return done(screen.radar, partition, shard, aoi)
 
     @stage(trigger_rule="none_failed")
-    def select(partition: str, refresh: str) -> str:
+    def select(partition: str, refresh: str, again: str) -> str:
         """Choose candidates under the cap and the budget, and freeze the choice."""
         from sen12ts_pipeline import wiring
-        from sen12ts_pipeline.stages import select
+        from sen12ts_pipeline.stages import gaps, select
 
+        if again == "True":
+            return gaps.try_again(partition, wiring.connect(aoi))
         return select.run(partition, wiring.connect(aoi), refresh=refresh == "True")
 
     @stage()
@@ -250,7 +254,11 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
         if failed:
             raise AirflowFailException(f"{failed} tasks of the run failed or could not start")
 
-    searched, matched, selected = (one(PARTITION, REFRESH) for one in (search, match, select))
+    searched, matched, selected = (
+        search(PARTITION, REFRESH),
+        match(PARTITION, REFRESH),
+        select(PARTITION, REFRESH, AGAIN),
+    )
     assembling, published, reported = assemble_shards(PARTITION), publish(PARTITION), report(PARTITION)
 
     def over(shards: Any, work: Any) -> Any:

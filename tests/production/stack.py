@@ -295,11 +295,12 @@ class Stack:
 
     def finish(self, run, seconds=240):
         """Tasks of a run that has succeeded, by their names."""
-        wait(lambda: self.api(run)["state"] in FINAL, seconds, lambda: self._told(run))
-        assert self.api(run)["state"] == "success", self._told(run)
+        wait(lambda: self.api(run)["state"] in FINAL, seconds, lambda: self.told(run))
+        assert self.api(run)["state"] == "success", self.told(run)
         return {(t["task_id"], t["map_index"]): t for t in self.tasks(run)}
 
-    def _told(self, run):
+    def told(self, run):
+        """How a run stands, and what the services said last."""
         states = [(t["task_id"], t["map_index"], t["state"], t["try_number"]) for t in self.tasks(run)]
         return "\n".join(map(str, [*states, *(self.tail(n)() for n in ("scheduler", "worker", "worker-sar"))]))
 

@@ -55,7 +55,7 @@ def full_scratch(_services):
 
 def held(_services):
     """The task stays where it is until the drill says that it may go on."""
-    while (DRILLS / "hold").exists():
+    while (DRILLS / f"hold.{get_current_context()['ti'].task_id}").exists():
         time.sleep(0.2)
 
 
