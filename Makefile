@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help setup run test test-snap check format ui bench bench-peers lock clean demo-clean
+.PHONY: help setup run test test-snap test-production check format ui bench bench-peers lock clean demo-clean
 
 export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
@@ -15,9 +15,9 @@ BIN := .venv/bin
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 19
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
 	@printf '\nVariables of make run, all optional; without them the simulated demo is made:\n'
-	@sed -nE 's/^    "([A-Z_]+)": "(.*)",$$/  \1\t\2/p' deploy/local/variables.py | expand -t 19
+	@sed -nE 's/^    "([A-Z_]+)": "(.*)",$$/  \1\t\2/p' deploy/local/variables.py | expand -t 21
 
 setup: ## Make the environment .venv (run by the other targets when needed)
 	@for python in $(PYTHONS); do \
@@ -39,6 +39,11 @@ test: setup ## Run all tests
 test-snap: setup ## Make pyroSAR's environment and run its tests; with SEN12TS_GPT=/path/gpt those that need SNAP too
 	@$(BIN)/python deploy/local/setup_snap.py
 	@SEN12TS_PYROSAR=$(CURDIR)/.sen12ts/snap-env/bin/python $(BIN)/python -m pytest -m 'needs_pyrosar or needs_snap'
+
+test-production: setup ## Start PostgreSQL, Redis, S3 and Airflow with Celery on this machine, and run the fault drills on them
+	@$(BIN)/python deploy/production/setup_production.py
+	@SEN12TS_PRODUCTION=$(CURDIR)/.sen12ts/production-env/bin/python \
+	  $(BIN)/python -m pytest -n 0 -p no:randomly -v -m needs_production tests/production
 
 check: setup ## Check style, types and the order of imports
 	@$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import sen12ts_connections
 from airflow.sdk import DAG, Param, chain, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from sen12ts_alerts import deadline, failed
@@ -41,6 +42,7 @@ def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             from sen12ts_pipeline.errors import BadProduct, ConfigurationError, EngineFailure
 
+            sen12ts_connections.use()
             try:
                 return call(*args, **kwargs)
             except (BadProduct, ConfigurationError, EngineFailure) as error:
