@@ -7,13 +7,13 @@ import pytest
 from sen12ts_pipeline.dataset.verify import verify
 from tests.production.drilled import nothing_was_lost
 
-pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
 def test_neighbours_and_the_same_partition_twice_at_once(stack, made):
     runs = [stack.trigger("twice"), stack.trigger("twice"), stack.trigger("twice", "summer")]
     for run in runs:
-        stack.finish(run, 400)
+        stack.finish(run, 800)
     twice = made("twice")
     summer = {name for name in twice.files if "2023-summer" in name}
     assert any(name.startswith("partitions/2023-summer") for name in summer)

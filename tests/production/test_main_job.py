@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
 def test_it_makes_the_data_set_of_the_embedded_default(stack, made):

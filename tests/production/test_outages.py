@@ -7,7 +7,7 @@ import pytest
 from tests.production.drilled import nothing_was_lost
 from tests.production.stack import wait
 
-pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 MINUTE_S = 60
 
@@ -56,7 +56,7 @@ def run(stack):
         wait(lambda: not (stack.drills / f"outages.{task}.held").exists(), 180, lambda: stack.told(run))  # noqa: B023
         outage(stack)
         (stack.drills / f"hold.{task}").unlink()
-    stack.finish(run, 300)
+    stack.finish(run, 800)
     return run
 
 
@@ -78,5 +78,5 @@ def test_the_object_store_fails_in_every_way_and_stops_for_half_a_minute(stack, 
     with stack.proxy.faulty("down"):
         time.sleep(MINUTE_S / 2)
     assert stack.proxy.done["down"] > 0
-    stack.finish(run, 300)
+    stack.finish(run, 800)
     nothing_was_lost(made("weather"))

@@ -9,7 +9,7 @@ from tests import worlds
 from tests.production.conftest import POISONED
 from tests.production.drilled import nothing_was_lost
 
-pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 STAGES = ("search", "match", "screen_optical", "screen_radar", "select", "optical", "radar", "labels", "assemble")
 LAST_STAGES = ("publish", "report")
@@ -43,7 +43,7 @@ def met(stack, aoi):
 
 
 def test_a_worker_is_killed_in_every_stage(stack, runs, made):
-    tasks = stack.finish(runs["killed"], 400)
+    tasks = stack.finish(runs["killed"], 800)
     assert met(stack, "killed")
     assert {task for task, n in tries(tasks).items() if n > 1} == {*STAGES, *LAST_STAGES}
     assert stack.starts["worker-sar"] > 1
@@ -51,7 +51,7 @@ def test_a_worker_is_killed_in_every_stage(stack, runs, made):
 
 
 def test_a_task_that_runs_out_of_memory_is_done_again_and_accuses_no_product(stack, runs, made):
-    tasks = stack.finish(runs["starved"], 300)
+    tasks = stack.finish(runs["starved"], 800)
     assert met(stack, "starved")
     assert {task for task, n in tries(tasks).items() if n > 1} == {"optical", "radar", "assemble"}
     nothing_was_lost(made("starved"))
@@ -70,7 +70,7 @@ def small_disk(stack):
 
 
 def test_full_disks_for_scratch_and_store_end_a_try_and_leave_nothing_half_done(stack, runs, made):
-    tasks = stack.finish(runs["full"], 300)
+    tasks = stack.finish(runs["full"], 800)
     assert met(stack, "full")
     assert tries(tasks)["radar"] == 2
     assert tries(tasks)["assemble"] == 2
@@ -78,7 +78,7 @@ def test_full_disks_for_scratch_and_store_end_a_try_and_leave_nothing_half_done(
 
 
 def test_a_product_that_crashes_its_reader_is_quarantined_and_the_rest_is_made(stack, runs, made, tall, tmp_path):
-    tasks = stack.finish(runs["crashed"], 300)
+    tasks = stack.finish(runs["crashed"], 800)
     assert set(tries(tasks).values()) == {1}
     crashed = made("crashed")
     ((product, reason),) = [(p, r) for p, r in crashed.ledger.quarantined().items() if "ends the process" in r]
