@@ -46,7 +46,7 @@ candidates = Table(
     Column("slot", Integer),
     Index("ix_candidates_tile", "tile"),
     Index("ix_candidates_state", "aoi", "year", "season", "state", "rule"),
-    Index("ix_candidates_rule", "state", "rule"),
+    Index("ix_candidates_failures", "state", "aoi", "rule"),
 )
 
 triplets = Table(

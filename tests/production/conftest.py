@@ -16,7 +16,7 @@ from tests.production import stack as production
 FALL = "2023-fall"
 POISONED = "20230928"
 """Date of the product that crashes its reader."""
-AREAS = ("tall", "outages", "weather", "killed", "starved", "crashed", "full", "twice", "skewed")
+AREAS = ("tall", "outages", "weather", "killed", "short", "crashed", "twice", "skewed")
 """Every area is the same place, with a store of its own: their data sets must be equal, file by file."""
 
 
@@ -49,7 +49,7 @@ def stack(tall, tmp_path_factory):
         one = area
         if name == "crashed":
             one = worlds.area_of(poisoned(tall, base / "poisoned"))
-        if name == "full":
+        if name == "short":
             one = worlds.area_of(zipped(tall, base / "zipped"))
         write_aoi(one.model_copy(update={"name": name}), base / "config" / "aois")
     (base / "config" / "pipeline.yaml").write_text("")

@@ -8,6 +8,7 @@ import ctypes
 import os
 import resource
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -48,6 +49,18 @@ def little_memory(_services):
     resource.setrlimit(resource.RLIMIT_AS, (now, now))
 
 
+def killed_for_memory(_services):
+    """The system ends the largest process of the task, as it does when a container's memory is used up."""
+    import psutil
+
+    def kill():
+        while not (children := psutil.Process().children()):
+            time.sleep(0.01)
+        children[0].kill()
+
+    threading.Thread(target=kill, daemon=True).start()
+
+
 def full_scratch(_services):
     """The folder for what is unpacked lies on a disk of a few kilobytes."""
     os.environ["SEN12TS_SPOOL"] = os.environ["SEN12TS_DRILL_SMALL_DISK"]
@@ -82,6 +95,7 @@ FAULTS = {
     "kill_task": after_a_write(kill_task),
     "kill_worker": after_a_write(kill_worker),
     "little_memory": little_memory,
+    "killed_for_memory": killed_for_memory,
     "full_scratch": full_scratch,
     "held": held,
 }

@@ -10,11 +10,11 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Create the indexes."""
-    op.create_index("ix_candidates_rule", "candidates", ["state", "rule"])
+    op.create_index("ix_candidates_failures", "candidates", ["state", "aoi", "rule"])
     op.create_index("ix_triplets_season", "triplets", ["year", "season", "aoi"])
 
 
 def downgrade() -> None:
     """Drop the indexes."""
     op.drop_index("ix_triplets_season", "triplets")
-    op.drop_index("ix_candidates_rule", "candidates")
+    op.drop_index("ix_candidates_failures", "candidates")
