@@ -115,8 +115,8 @@ def _live(
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     status = 1
     try:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGINT, *CRASHES):
+            signal.signal(number, signal.SIG_DFL)  # Airflow's own handlers would have a crash repeated for ever
         services.watched.refused = refused
         services.watched.touched = functools.partial(_note, notes)
         told: tuple[bool, object] = (False, None)

@@ -76,6 +76,14 @@ def test_the_product_that_ends_the_process_is_quarantined_and_the_rest_is_done(s
     assert services.ledger.quarantined()[first].startswith("ends the process that reads it, by SIGSEGV")
 
 
+def test_a_handler_of_the_process_does_not_keep_a_crash_from_ending_it(services, products):
+    before = signal.signal(signal.SIGSEGV, lambda *_: None)
+    try:
+        assert isolated.call(reading(products, products[:1]), services).split() == products[1:]
+    finally:
+        signal.signal(signal.SIGSEGV, before)
+
+
 def test_whoever_comes_later_does_not_open_it(services, products):
     isolated.call(reading(products, products[:1]), services)
     shelf = WatchedSource(services.source, lambda: isolated.crashing(services.ledger))
