@@ -108,7 +108,7 @@ class Stack:
                 folder.mkdir(parents=True)
             self.postgresql = stack.enter_context(servers.PostgreSQL())
             self.redis = stack.enter_context(Redis(self._base / "redis"))
-            s3 = stack.enter_context(servers.object_store(self._base / "seaweed"))
+            s3 = stack.enter_context(servers.object_store(self._base / "seaweed", volumes=60))
             servers.wait_for(s3).create_bucket(Bucket=servers.BUCKET)
             self.proxy = stack.enter_context(FaultyProxy(s3["AWS_ENDPOINT_URL"]))
             self.s3 = s3
