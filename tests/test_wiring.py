@@ -104,7 +104,7 @@ class TestLiveArchives:
         assert type(services.catalogue.catalogue).__name__ == "ChainCatalogue"
         assert services.searched == "catalogue.kind"
         assert services.notes() == []
-        assert type(services.source).__name__ == "ArchiveSource"
+        assert type(services.source.source).__name__ == "ArchiveSource"
 
     def test_that_do_not_exist_are_named(self, tiny, tmp_path):
         with pytest.raises(ConfigurationError, match=r"catalogue\.chain.*cdse.*nowhere"):

@@ -22,6 +22,8 @@ class WatchedSource:
 
     Attributes
     ----------
+    source : Source
+        Where products are.
     touched : callable
         Is told a product's name before each look into one of its files.
     refused : dict
@@ -29,7 +31,7 @@ class WatchedSource:
     """
 
     def __init__(self, source: Source, known: Callable[[], Mapping[str, str]] = dict) -> None:
-        self._source, self._known = source, known
+        self.source, self._known = source, known
         self.touched: Callable[[str], object] = _nobody
         self.refused: dict[str, str] = {}
 
@@ -38,7 +40,7 @@ class WatchedSource:
         reason = self.refused.get(product) or self._refused.get(product)
         if reason:
             raise BadProduct(product, "", reason)
-        return _WatchedFiles(self._source.open(product), self)
+        return _WatchedFiles(self.source.open(product), self)
 
     @functools.cached_property
     def _refused(self) -> Mapping[str, str]:
