@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help setup run test test-snap test-applications check format ui bench bench-peers lock clean demo-clean
+.PHONY: help setup run test test-snap test-applications test-production check format ui bench bench-peers lock clean demo-clean
 
 export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS LABEL_SOURCE LABEL_COLUMN LABEL_CLASSES LABEL_OTHER_YEAR STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
@@ -15,9 +15,9 @@ BIN := .venv/bin
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 19
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
 	@printf '\nVariables of make run, all optional; without them the simulated demo is made:\n'
-	@sed -nE 's/^    "([A-Z_]+)": "(.*)",$$/  \1\t\2/p' deploy/local/variables.py | expand -t 19
+	@sed -nE 's/^    "([A-Z_]+)": "(.*)",$$/  \1\t\2/p' deploy/local/variables.py | expand -t 21
 
 setup: ## Make the environment .venv (run by the other targets when needed)
 	@for python in $(PYTHONS); do \
@@ -44,6 +44,11 @@ test-applications: setup ## Make an environment with PyTorch and run the tests o
 	@$(BIN)/python deploy/local/setup_torch.py
 	@.sen12ts/torch-env/bin/python -m pytest tests/applications tests/dataset/test_torch.py tests/dataset/test_export.py \
 	  tests/dataset/test_reader.py
+
+test-production: setup ## Start PostgreSQL, Redis, S3 and Airflow with Celery on this machine, and run the fault drills on them
+	@$(BIN)/python deploy/production/setup_production.py
+	@SEN12TS_PRODUCTION=$(CURDIR)/.sen12ts/production-env/bin/python \
+	  $(BIN)/python -m pytest -n 0 -p no:randomly -v -m needs_production tests/production
 
 check: setup ## Check style, types and the order of imports
 	@$(BIN)/ruff format --check .

@@ -12,19 +12,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import sen12ts_connections
 from airflow.sdk import DAG, Param, chain, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
+from sen12ts_alerts import deadline, failed
 from sen12ts_timetable import SeasonTimetable
 
 if TYPE_CHECKING:
     from sen12ts_pipeline.settings.model import AoiSettings
+    from sen12ts_pipeline.stages.services import Services
 
 SEASONS = ["winter", "spring", "summer", "fall"]
 RETRIES = 2
+RUNS_PER_AREA = int(os.environ.get("SEN12TS_RUNS_PER_AREA", "1"))
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("SEN12TS_RETRY_DELAY_S", "300")))
 LONGEST = timedelta(hours=12)
+RADAR_QUEUE = {"queue": os.environ["SEN12TS_RADAR_QUEUE"]} if os.environ.get("SEN12TS_RADAR_QUEUE") else {}
+"""Where radar frames are made: by workers with SNAP, or with more memory than the others."""
 PARTITION = "{{ partition(dag_run) }}"
 REFRESH = "{{ params.refresh }}"
+AGAIN = "{{ params.again }}"
 
 
 def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -35,6 +42,7 @@ def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             from sen12ts_pipeline.errors import BadProduct, ConfigurationError, EngineFailure
 
+            sen12ts_connections.use()
             try:
                 return call(*args, **kwargs)
             except (BadProduct, ConfigurationError, EngineFailure) as error:
@@ -45,9 +53,17 @@ def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def shard(pool: str = "default_pool") -> Callable[[Callable[..., Any]], Any]:
+def shard(pool: str = "default_pool", **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Task of a stage that is mapped over shards; the user interface shows a shard's name instead of its number."""
-    return stage(pool=pool, map_index_template="{{ task.op_kwargs['shard'] }}")
+    return stage(pool=pool, map_index_template="{{ task.op_kwargs['shard'] }}", **options)
+
+
+def done(work: Callable[[str, str, Services], str], partition: str, shard: str, aoi: str) -> str:
+    """Do a shard's work, in a child process where the settings want it."""
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.stages import isolated
+
+    return isolated.call(lambda services: work(partition, shard, services), wiring.connect(aoi))
 
 
 def partition_of(aoi: AoiSettings) -> Callable[[Any], str]:
@@ -77,13 +93,21 @@ def build(aoi: AoiSettings) -> DAG:
         schedule=SeasonTimetable(aoi.year),
         start_date=datetime(2015, 1, 1, tzinfo=UTC),
         catchup=False,
-        max_active_runs=1,
-        default_args={"retries": RETRIES, "retry_delay": RETRY_DELAY, "execution_timeout": LONGEST},
+        max_active_runs=RUNS_PER_AREA,
+        default_args={
+            "retries": RETRIES,
+            "retry_delay": RETRY_DELAY,
+            "execution_timeout": LONGEST,
+            "weight_rule": "upstream",  # what is nearly finished comes first
+        },
         params={
             "year": Param(aoi.year, type="integer", minimum=2015, maximum=2100, title="Year"),
             "season": Param("fall", type="string", enum=SEASONS, title="Season"),
+            "again": Param(False, type="boolean", title="Try failed ones again", description="What is finished stays."),
             "refresh": Param(False, type="boolean", title="Search again", description="Take what is new."),
         },
+        on_failure_callback=failed,
+        deadline=deadline(),
         user_defined_macros={"partition": partition_of(aoi)},
     )
     with dag:
@@ -119,10 +143,9 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard("optical")
     def screen_optical(partition: str, shard: str) -> str:
         """Count invalid pixels of the cloud mask; no other band is read."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import screen
 
-        return screen.optical(partition, shard, wiring.connect(aoi))
+        return done(screen.optical, partition, shard, aoi)
 
     @stage()
     def screen_radar_shards(partition: str) -> list[str]:
@@ -135,17 +158,18 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard("radar")
     def screen_radar(partition: str, shard: str) -> str:
         """Count pixels in shadow and layover, from orbit and DEM; no SLC byte is read."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import screen
 
-        return screen.radar(partition, shard, wiring.connect(aoi))
+        return done(screen.radar, partition, shard, aoi)
 
     @stage(trigger_rule="none_failed")
-    def select(partition: str, refresh: str) -> str:
+    def select(partition: str, refresh: str, again: str) -> str:
         """Choose candidates under the cap and the budget, and freeze the choice."""
         from sen12ts_pipeline import wiring
-        from sen12ts_pipeline.stages import select
+        from sen12ts_pipeline.stages import gaps, select
 
+        if again == "True":
+            return gaps.try_again(partition, wiring.connect(aoi))
         return select.run(partition, wiring.connect(aoi), refresh=refresh == "True")
 
     @stage()
@@ -159,10 +183,9 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard("optical")
     def optical(partition: str, shard: str) -> str:
         """Make the optical stacks of one granule."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import optical
 
-        return optical.run(partition, shard, wiring.connect(aoi))
+        return done(optical.run, partition, shard, aoi)
 
     @stage()
     def radar_shards(partition: str) -> list[str]:
@@ -172,13 +195,12 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
 
         return radar.shards(partition, wiring.connect(aoi))
 
-    @shard("radar")
+    @shard("radar", **RADAR_QUEUE)
     def radar(partition: str, shard: str) -> str:
         """Make the radar frames of one burst neighbourhood."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import radar
 
-        return radar.run(partition, shard, wiring.connect(aoi))
+        return done(radar.run, partition, shard, aoi)
 
     @stage()
     def labels_shards(partition: str) -> list[str]:
@@ -191,10 +213,9 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
     @shard()
     def labels(partition: str, shard: str) -> str:
         """Cut the labels of a group of tiles."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import labels
 
-        return labels.run(partition, shard, wiring.connect(aoi))
+        return done(labels.run, partition, shard, aoi)
 
     @stage(trigger_rule="none_failed")
     def assemble_shards(partition: str) -> list[str]:
@@ -204,13 +225,12 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
 
         return assemble.shards(partition, wiring.connect(aoi))
 
-    @shard()
+    @shard(**RADAR_QUEUE)
     def assemble(partition: str, shard: str) -> str:
         """Write the triplets of a group of tiles; replace candidates that turn out bad."""
-        from sen12ts_pipeline import wiring
         from sen12ts_pipeline.stages import assemble
 
-        return assemble.run(partition, shard, wiring.connect(aoi))
+        return done(assemble.run, partition, shard, aoi)
 
     @stage(trigger_rule="none_failed")
     def publish(partition: str) -> str:
@@ -236,7 +256,11 @@ def _tasks(aoi: str) -> None:  # noqa: C901 - one small function per task
         if failed:
             raise AirflowFailException(f"{failed} tasks of the run failed or could not start")
 
-    searched, matched, selected = (one(PARTITION, REFRESH) for one in (search, match, select))
+    searched, matched, selected = (
+        search(PARTITION, REFRESH),
+        match(PARTITION, REFRESH),
+        select(PARTITION, REFRESH, AGAIN),
+    )
     assembling, published, reported = assemble_shards(PARTITION), publish(PARTITION), report(PARTITION)
 
     def over(shards: Any, work: Any) -> Any:

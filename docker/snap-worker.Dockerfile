@@ -12,15 +12,18 @@ ARG SNAP_SHA256=
 ARG EGM96_GRID=https://step.esa.int/auxdata/dem/egm96/ww15mgh_b.zip
 ARG EGM96_SHA256=
 
-USER root
+USER 0:0
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
 # Java draws text while it starts, hence the fonts; GDAL's bindings and psycopg2 are those of the system's Python.
+# Debian's own release pins what matters; an exact version would be gone with its next security update.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
       ca-certificates curl fontconfig fonts-dejavu-core libgfortran5 procps python3-gdal python3-psycopg2 \
  && rm -rf /var/lib/apt/lists/*
 
+# hadolint ignore=SC2016
 RUN printf '%s\n' '#!/bin/bash' 'set -euo pipefail' \
       'curl --fail --silent --show-error --location --retry 5 --output "$3" "$1"' \
       'found=$(sha256sum "$3" | cut -d" " -f1)' \
@@ -43,7 +46,7 @@ RUN mkdir -p /opt/snap-user/auxdata/dem/egm96 /opt/snap-user/etc \
 # pyroSAR apart from Airflow, whose libraries it cannot share; pip is the image's own.
 COPY requirements/snap.txt /opt/sen12ts/requirements/snap.txt
 RUN /usr/bin/python3 -m venv --system-site-packages --without-pip /opt/pyrosar \
- && pip --python /opt/pyrosar/bin/python install --no-deps --require-hashes -r /opt/sen12ts/requirements/snap.txt
+ && pip --python /opt/pyrosar/bin/python install --no-cache-dir --no-deps --require-hashes -r /opt/sen12ts/requirements/snap.txt
 
 ENV SEN12TS_GPT=/opt/esa-snap/bin/gpt \
     SEN12TS_PYROSAR=/opt/pyrosar/bin/python

@@ -24,6 +24,7 @@ from sen12ts_pipeline.acquisition.products import Location, is_url, open_product
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.acquisition.small_safe import bursts_over, write_small
 from sen12ts_pipeline.acquisition.spool import BYTES_PER_GB, Spool
+from sen12ts_pipeline.acquisition.watched import WatchedSource
 from sen12ts_pipeline.catalogues import places, registry
 from sen12ts_pipeline.catalogues.archive import ArchiveCatalogue
 from sen12ts_pipeline.catalogues.chain import Link
@@ -46,6 +47,7 @@ from sen12ts_pipeline.sentinel2.masks import Consensus, SclMasker
 from sen12ts_pipeline.settings.boundary import read_boundary
 from sen12ts_pipeline.settings.load import find_aoi, load_settings
 from sen12ts_pipeline.settings.model import AoiSettings, CatalogueSettings, CloudSettings, LabelSettings, Settings
+from sen12ts_pipeline.stages.isolated import crashing
 from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
@@ -98,7 +100,9 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
     store = store_of(settings)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
-    native = NativeEngine(products, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
+    book = SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season)
+    shelf = WatchedSource(products, lambda: crashing(book))
+    native = NativeEngine(shelf, dem, orbits, Options(**settings.radar.model_dump()), artifacts.remember)
     return Services(
         aoi=aoi.name,
         area=read_boundary(aoi),
@@ -114,18 +118,20 @@ def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = 
         origin=str(aoi.catalogue.root or aoi.catalogue.kind),
         searched="catalogue.root" if aoi.catalogue.kind == "archive" else "catalogue.kind",
         catalogue=WithOrbits(found, orbits),
-        source=products,
+        source=shelf,
         engine=_snap(settings, native) if settings.engine == "snap" else native,
         masker=_masker(aoi.masker or settings.masker, settings.clouds),
         labels=labels,
         store=store,
         artifacts=artifacts,
-        ledger=SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season),
+        ledger=book,
         broken=lambda: dict(found.broken),
         notes=lambda: list(getattr(found, "notes", ())),
         fetched=lambda: list(getattr(products, "notes", ())),
         provider=_first_provider(settings, aoi),
         quota=settings.quota_of(_first_provider(settings, aoi)),
+        isolate=settings.isolate,
+        watched=shelf,
     )
 
 

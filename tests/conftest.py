@@ -5,8 +5,9 @@ import os
 import pytest
 import pytest_socket
 
-NEEDS = {"needs_snap": "SEN12TS_GPT", "needs_pyrosar": "SEN12TS_PYROSAR"}
+NEEDS = {"needs_snap": "SEN12TS_GPT", "needs_pyrosar": "SEN12TS_PYROSAR", "needs_production": "SEN12TS_PRODUCTION"}
 """Variable that names what a marked test needs."""
+EXPLAINED = {"needs_production": "docs/operations.md"}
 
 
 @pytest.fixture(autouse=True)
@@ -27,4 +28,4 @@ def pytest_runtest_setup(item):
     """Skip, and say so, what needs a program that nobody named; one that is named and broken is a failure."""
     for marker, variable in NEEDS.items():
         if item.get_closest_marker(marker) and not os.environ.get(variable):
-            pytest.skip(f"{marker}: {variable} is not set (docs/snap.md)")
+            pytest.skip(f"{marker}: {variable} is not set ({EXPLAINED.get(marker, 'docs/snap.md')})")

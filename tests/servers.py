@@ -45,15 +45,18 @@ def seaweed():
 
 
 @contextmanager
-def object_store(folder):
-    """SeaweedFS with an S3 interface on this machine; yields the environment in which boto3 finds it."""
+def object_store(folder, volumes=8):
+    """SeaweedFS with an S3 interface on this machine; yields the environment in which boto3 finds it.
+
+    It has room for as many volumes of 64 MB; a bucket takes its own, and seven go to the server itself.
+    """
     folder.mkdir()
     identity = {"name": "tests", "credentials": [{"accessKey": "key", "secretKey": "secret"}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     master, volume, filer, s3 = _free_ports(4)
     ports = [f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"]
     ports += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-    here = ["-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=8", "-master.volumeSizeLimitMB=64"]
+    here = ["-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-volume.max={volumes}", "-master.volumeSizeLimitMB=64"]
     with (folder / "log").open("wb") as log:
         command = [seaweed(), "server", *here, "-s3", "-s3.config=s3.json", *ports]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)

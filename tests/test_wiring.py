@@ -119,7 +119,7 @@ class TestLiveArchives:
         assert type(services.catalogue.catalogue).__name__ == "ChainCatalogue"
         assert services.searched == "catalogue.kind"
         assert services.notes() == []
-        assert type(services.source).__name__ == "ArchiveSource"
+        assert type(services.source.source).__name__ == "ArchiveSource"
 
     def test_without_a_folder_are_fetched_from(self, tiny, tmp_path, monkeypatch):
         monkeypatch.delenv("SEN12TS_SPOOL")

@@ -1,4 +1,4 @@
-"""`reconcile` and `gc`: the ledger made to say what the store says, and what of the store may go."""
+"""`reconcile`, `gc` and `gaps`: what the ledger should say, what of the store may go, what is missing."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(reconcile)
     app.command()(gc)
+    app.command()(gaps)
 
 
 def reconcile(
@@ -78,6 +79,39 @@ def gc(
         _list("removed", sweep.remove(store, planned, now=now, age=age))
     else:
         _list("may go", (*planned.orphans, *planned.artifacts))
+
+
+def gaps(
+    aoi: str = typer.Argument(help="Name of the area: of its settings file."),
+    year: int | None = typer.Option(None, min=2015, max=2100, help="Year; the area's own by default."),
+    fill: bool = typer.Option(False, "--fill", help="Make what was not made, and try again what failed, here and now."),
+) -> None:
+    """What the four partitions of a year lack against their plan, and why; exit status 1 when more can be made.
+
+    With --fill, partitions that were not run or stopped in the middle are run to their end, and of finished ones the
+    failed candidates are tried again. What is finished stays as it is, and the size budget holds.
+    """
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.domain.seasons import Partition, Season
+    from sen12ts_pipeline.settings.load import find_aoi
+    from sen12ts_pipeline.stages import gaps as stage
+    from sen12ts_pipeline.stages import steps
+
+    services, now = wiring.connect(aoi), datetime.now(UTC)
+    partitions = [Partition(aoi, year or find_aoi(aoi).year, season) for season in Season]
+    left = 0
+    for partition in partitions:
+        found = stage.of(partition, services, now)
+        if fill and found.can_be_filled:
+            if found.failed:
+                stage.try_again(str(partition), services)
+            for _, shards, work in steps.sequence(str(partition), services):
+                for shard in shards():
+                    work(shard)
+            found = stage.of(partition, services, now)
+        left += found.can_be_filled
+        typer.echo(stage.text(found))
+    raise typer.Exit(1 if left else 0)
 
 
 def _list(word: str, entries: tuple[Entry, ...] | list[Entry]) -> None:

@@ -403,6 +403,11 @@ class Settings(Options):
     acquisition: AcquisitionSettings = Field(
         default_factory=AcquisitionSettings, description="How products of live archives are fetched."
     )
+    isolate: bool = Field(
+        default=False,
+        description="Whether the DAG's shards are done in child processes, so that a product whose reading ends the "
+        "process is quarantined. For workers that run a task in a process of its own, as Celery's do.",
+    )
     rules: RuleSettings = Field(default_factory=RuleSettings, description="Thresholds of the data set contract.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How a store in a bucket is spoken to.")
     auxiliary: AuxiliarySettings = Field(

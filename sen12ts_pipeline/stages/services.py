@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from shapely.geometry.base import BaseGeometry
 
@@ -18,6 +18,21 @@ from sen12ts_pipeline.state.artifacts import Artifacts
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Watched(Protocol):
+    """A source that notes which product is read, and refuses some."""
+
+    touched: Callable[[str], object]
+    refused: dict[str, str]
+
+
+class Unwatched:
+    """Implements `Watched` where nobody watches."""
+
+    def __init__(self) -> None:
+        self.touched: Callable[[str], object] = str
+        self.refused: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +73,10 @@ class Services:
         Whether broken products are only left out, not remembered.
     provider, quota : str, Quota
         Who serves products that are not in a folder, and what it lets one ask for: for estimates.
+    isolate : bool
+        Whether a shard is done in a process of its own.
+    watched : Watched
+        The source as `isolated` watches it.
     """
 
     aoi: str
@@ -87,6 +106,8 @@ class Services:
     other_label_year: bool = False
     provider: str = "cdse"
     quota: Quota = QUOTAS["cdse"]
+    isolate: bool = False
+    watched: Watched = field(default_factory=Unwatched)
 
     def quarantine(self, error: BadProduct) -> str:
         """Remember a broken product; returns the finding for documents: product, file, reason, no path of a machine."""

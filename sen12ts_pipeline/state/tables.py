@@ -48,6 +48,7 @@ candidates = Table(
     Column("slot", Integer),
     Index("ix_candidates_tile", "tile"),
     Index("ix_candidates_state", "aoi", "year", "season", "state", "rule"),
+    Index("ix_candidates_failures", "state", "aoi", "rule"),
 )
 
 triplets = Table(
@@ -64,6 +65,7 @@ triplets = Table(
     Column("digests", JSON, nullable=False),
     UniqueConstraint("aoi", "tile", "year", "season", "slot"),
     Index("ix_triplets_partition", "aoi", "year", "season"),
+    Index("ix_triplets_season", "year", "season", "aoi"),
     CheckConstraint("slot BETWEEN 1 AND cap", name="slot_within_cap"),
 )
 

@@ -92,3 +92,11 @@ def test_less_than_a_day_is_wrong_usage(sen12ts, store):
     code, _, err = sen12ts("gc", "--older-than-days", "0.5")
     assert code == 2
     assert "--older-than-days" in err
+
+
+def test_gaps_are_told_and_filled(sen12ts, store):
+    code, out, _ = sen12ts("gaps", "tiny")
+    assert (code, out.count(": not run;")) == (1, 4)
+    code, out, err = sen12ts("gaps", "tiny", "--fill")
+    assert "tiny/2023-fall: finished; 2 triplets of 2 planned, 1 tiles" in out, err
+    assert len(list((store / "tiny/metadata").iterdir())) == 2

@@ -34,7 +34,7 @@ def test_the_build_sees_what_is_copied_and_nothing_else():
 
 def test_it_begins_with_the_image_of_the_other_services():
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    assert services["worker"]["image"] == argument("SEN12TS_IMAGE")
+    assert services["worker"]["image"] == f"${{AIRFLOW_IMAGE:-{argument('SEN12TS_IMAGE')}}}"
     assert "FROM ${SEN12TS_IMAGE}" in TEXT
 
 
@@ -60,7 +60,7 @@ def test_things_lie_where_the_program_looks_for_them():
 
 def test_the_worker_runs_as_the_user_of_the_other_services():
     user = re.findall(r"^USER (.*)$", (ROOT / "docker" / "Dockerfile").read_text(), re.M)[-1]
-    assert re.findall(r"^USER (.*)$", TEXT, re.M) == ["root", user]
+    assert re.findall(r"^USER (.*)$", TEXT, re.M) == ["0:0", user]
 
 
 def test_the_shell_of_the_file_that_fetches_is_sound(tmp_path):

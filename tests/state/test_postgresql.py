@@ -14,6 +14,7 @@ from sen12ts_pipeline.state import migrations
 from sen12ts_pipeline.state.ledger import SlotTaken, SqlLedger
 from sen12ts_pipeline.state.tables import metadata
 from tests.contracts.examples import FALL, a_candidate, a_triplet
+from tests.state.test_ledger import LATER_INDEXES
 
 SPAWN = multiprocessing.get_context("spawn")
 WRITERS = 16
@@ -143,7 +144,8 @@ def test_a_user_of_the_rows_alone_can_do_all_that_workers_do(worker):
 
 def test_a_user_who_may_not_change_an_old_schema_is_told(postgresql_server, worker, url):
     postgresql_server.sql("UPDATE alembic_version SET version_num = '0001'", database_of(url))
-    postgresql_server.sql("DROP INDEX ix_triplets_partition; DROP INDEX ix_candidates_state", database_of(url))
+    for name in LATER_INDEXES:
+        postgresql_server.sql(f"DROP INDEX {name}", database_of(url))
     with pytest.raises(ConfigurationError, match="brought up to date by a user who may change it"):
         SqlLedger.connect(worker)
 
