@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
@@ -85,18 +87,49 @@ def _connect(aoi: str, environ: tuple[tuple[str, str], ...]) -> Services:
     return assemble(load_settings(environ=values), find_aoi(aoi, values), values)
 
 
-def assemble(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = os.environ) -> Services:
-    """Services of settings that are already read; users of live archives are named in the environment."""
+def preview(aoi: str, environ: Mapping[str, str] = os.environ) -> Services:
+    """Services of a configured area that are enough to plan with: nothing is fetched for them.
+
+    Elevations, orbit files and labels that would be fetched are not there, unless the area was begun in the store.
+    """
+    settings, area = load_settings(environ=environ), find_aoi(aoi, environ)
+    fetches = area.dem.source != "file" or area.dem.fetches_geoid or area.labels.path is None
+    if not fetches or any(True for _ in store_of(settings).keys(f"{aoi}/partitions/")):
+        return connect(aoi, environ)
+    return assemble(settings, area, environ, fetch=False)
+
+
+class _Unfetched:
+    """Stands for what is fetched when an area is begun."""
+
+    def __init__(self, what: str, year: int | None = None) -> None:
+        self.year, self._what = year, what
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - there is none
+        raise ConfigurationError("plan", self._what, "must be fetched first, by a run", name)
+
+
+def assemble(
+    settings: Settings, aoi: AoiSettings, environ: Mapping[str, str] = os.environ, *, fetch: bool = True
+) -> Services:
+    """Services of settings that are already read; users of live archives are named in the environment.
+
+    With `fetch` false nothing is fetched: elevations and labels that lie elsewhere are not there, nor orbit files.
+    """
     keep_freed_memory()
     products = _products(settings, aoi, environ)
     found = _catalogue(aoi.catalogue, products, settings, environ)
     fetching = auxiliary(settings, environ)
-    orbits = orbits_of(aoi, fetching)
-    dem = dem_of(aoi, fetching)
-    dem.check()
+    orbits = orbits_of(aoi, fetching) if fetch else NO_ORBIT_FILES
+    dem: Any = _Unfetched("dem")
+    if fetch or not (aoi.dem.source != "file" or aoi.dem.fetches_geoid):
+        dem = dem_of(aoi, fetching)
+        dem.check()
     own = read_classes(aoi.labels.classes) if aoi.labels.classes else ()
     classes = _classes(aoi.labels, own)
-    labels = _labels(aoi.labels, _label_place(aoi, fetching), own, classes)
+    labels: Any = _Unfetched("labels", aoi.labels.year or _year_in(aoi.labels.name))
+    if fetch or aoi.labels.path is not None:
+        labels = _labels(aoi.labels, _label_place(aoi, fetching), own, classes)
     store = store_of(settings)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
@@ -187,6 +220,12 @@ def _label_place(aoi: AoiSettings, fetching: Auxiliary) -> Path:
     if aoi.labels.path is None and aoi.labels.source in ("worldcover", "cdl", "parcels"):
         return fetching.label_place(aoi.labels.name, aoi.name, read_boundary(aoi))
     return _needed(f"area {aoi.name}", "labels.path", aoi.labels.path)
+
+
+def _year_in(name: str) -> int | None:
+    """Year that the name of a published map tells."""
+    found = re.search(r"_(\d{4})(?:_|$)", name)
+    return int(found[1]) if found else None
 
 
 def _label_year(aoi: AoiSettings, labels: LabelSource) -> int | None:

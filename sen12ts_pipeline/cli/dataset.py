@@ -47,10 +47,12 @@ def plan(aoi: str = AOI, year: int | None = YEAR, season: Season = SEASON) -> No
 
     Of products that are not in a folder none is opened: until a run has planned, bursts are estimated from outlines.
     """
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.settings.load import find_aoi
     from sen12ts_pipeline.stages import report
 
-    partition, services = _connect(aoi, year, season)
-    typer.echo(report.plan_text(partition, services))
+    partition = str(Partition(aoi, year or find_aoi(aoi).year, season))
+    typer.echo(report.plan_text(partition, wiring.preview(aoi)))
 
 
 def why(
