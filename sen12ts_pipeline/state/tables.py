@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -85,4 +86,17 @@ events = Table(
     Column("message", Text, nullable=False),
     Column("figures", JSON, nullable=False),
     Index("ix_events_partition", "aoi", "year", "season"),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("aoi", String(100), nullable=False),
+    Column("name", String(160), nullable=False),
+    Column("withheld", Boolean(create_constraint=False), nullable=False),
+    Column("person", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_verdicts_triplet", "aoi", "name"),
 )
