@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help setup run test test-snap test-applications check format ui bench bench-peers lock clean demo-clean
+.PHONY: help setup run test test-snap test-applications test-dashboard screenshots check format ui bench bench-peers lock clean demo-clean
 
 export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
@@ -44,6 +44,13 @@ test-applications: setup ## Make an environment with PyTorch and run the tests o
 	@$(BIN)/python deploy/local/setup_torch.py
 	@.sen12ts/torch-env/bin/python -m pytest tests/applications tests/dataset/test_torch.py tests/dataset/test_export.py \
 	  tests/dataset/test_reader.py
+
+test-dashboard: setup ## Run the tests of the dashboard, in Chromium too (packages chromium and chromium-driver)
+	@driver=$$(command -v chromedriver) || { echo "make test-dashboard: needs chromedriver (apt-get install chromium-driver)" >&2; exit 1; }; \
+	SEN12TS_CHROMEDRIVER=$$driver $(BIN)/python -m pytest tests/dashboard tests/browser tests/dags/test_dashboard.py
+
+screenshots: ## Run the tests of the dashboard and take the pictures of docs/dashboard.md anew
+	@SEN12TS_SCREENSHOTS=1 $(MAKE) test-dashboard
 
 check: setup ## Check style, types and the order of imports
 	@$(BIN)/ruff format --check .

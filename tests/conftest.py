@@ -5,8 +5,13 @@ import os
 import pytest
 import pytest_socket
 
-NEEDS = {"needs_snap": "SEN12TS_GPT", "needs_pyrosar": "SEN12TS_PYROSAR"}
+NEEDS = {
+    "needs_snap": "SEN12TS_GPT",
+    "needs_pyrosar": "SEN12TS_PYROSAR",
+    "needs_browser": "SEN12TS_CHROMEDRIVER",
+}
 """Variable that names what a marked test needs."""
+HOW = {"needs_browser": "make test-dashboard"}
 
 
 @pytest.fixture(autouse=True)
@@ -27,4 +32,4 @@ def pytest_runtest_setup(item):
     """Skip, and say so, what needs a program that nobody named; one that is named and broken is a failure."""
     for marker, variable in NEEDS.items():
         if item.get_closest_marker(marker) and not os.environ.get(variable):
-            pytest.skip(f"{marker}: {variable} is not set (docs/snap.md)")
+            pytest.skip(f"{marker}: {variable} is not set ({HOW.get(marker, 'docs/snap.md')})")

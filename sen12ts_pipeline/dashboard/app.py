@@ -52,6 +52,8 @@ PageNumber = Annotated[int, Query(alias="page", ge=1, le=1_000_000)]
 class Judgement(BaseModel):
     """Body of the one writing route."""
 
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
     withheld: bool = Field(description="True withholds the triplet from the index, false releases it.")
     reason: str = Field(
         min_length=3, max_length=1000, description="Why; kept with the name of who did it and the time."
@@ -149,12 +151,12 @@ class Answers:
 
 def wanted_of(
     aoi: Annotated[str, Query(max_length=100)] = "",
-    year: Annotated[int | None, EMPTY_IS_ALL, Query(ge=0, le=2100)] = 0,
+    year: Annotated[Annotated[int, Field(ge=0, le=2100)] | None, EMPTY_IS_ALL] = None,
     season: Annotated[Season | None, EMPTY_IS_ALL] = None,
     tile: Annotated[str, Query(max_length=20)] = "",
     state: Annotated[CandidateState | None, EMPTY_IS_ALL] = None,
     rule: Annotated[str, Query(max_length=40)] = "",
-    track: Annotated[int | None, EMPTY_IS_ALL, Query(ge=0, le=175)] = 0,
+    track: Annotated[Annotated[int, Field(ge=0, le=175)] | None, EMPTY_IS_ALL] = None,
     s2date: Annotated[str, Query(pattern=S2DATE)] = "",
 ) -> queries.Wanted:
     """Filters, as a query says them."""
@@ -169,10 +171,12 @@ def answers_of(request: Request) -> Answers:
 
 Wanted = Annotated[queries.Wanted, Depends(wanted_of)]
 Ask = Annotated[Answers, Depends(answers_of)]
-Code = Annotated[int | None, EMPTY_IS_ALL, Query(alias="class", ge=0, le=32767)]
+Code = Annotated[Annotated[int, Field(ge=-32768, le=32767)] | None, EMPTY_IS_ALL, Query(alias="class")]
 
 
 def _add_api(app: FastAPI, access: Access) -> None:  # noqa: C901 - one small function a route
+    person = Depends(access.writer)
+
     @app.get("/api/openapi.json", include_in_schema=False)
     def openapi(request: Request) -> dict[str, Any]:
         return dict(request.app.openapi())
@@ -231,12 +235,10 @@ def _add_api(app: FastAPI, access: Access) -> None:  # noqa: C901 - one small fu
         return ask.ledger.withheld()
 
     @app.post("/api/triplets/{aoi}/{name}/verdict", dependencies=[Depends(json_only)])
-    def api_verdict(
-        aoi: Area, name: Name, judgement: Judgement, person: Annotated[str, Depends(access.writer)], ask: Ask
-    ) -> Verdict:
+    def api_verdict(aoi: Area, name: Name, judgement: Judgement, ask: Ask, person: str = person) -> Verdict:
         """Withhold a triplet from the index, or release it; the next publish of its partition obeys."""
-        row, reason = ask.row(aoi, name), judgement.reason.strip()
-        return ask.judge(Verdict(datetime.now(UTC), row.aoi, row.name, judgement.withheld, person, reason))
+        row = ask.row(aoi, name)
+        return ask.judge(Verdict(datetime.now(UTC), row.aoi, row.name, judgement.withheld, person, judgement.reason))
 
     @app.get("/files/{aoi}/{name}/{kind}")
     def file(aoi: Area, name: Name, kind: str, ask: Ask) -> Response:
