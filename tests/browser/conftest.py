@@ -50,7 +50,7 @@ def airflow(store, tmp_path_factory):
         yield f"http://127.0.0.1:{port}", found[1], found[2]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")
