@@ -4,6 +4,7 @@ import pytest
 
 from sen12ts_pipeline import ports, wiring
 from sen12ts_pipeline.acquisition.products import open_product
+from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.settings.load import write_aoi
 from sen12ts_pipeline.settings.model import CatalogueSettings, Settings
@@ -124,3 +125,19 @@ class TestLiveArchives:
     def test_at_an_address_that_is_missing_are_named(self, tiny, tmp_path):
         with pytest.raises(ConfigurationError, match="dhus"):
             self.services(tiny, tmp_path, kind="dhus")
+
+
+def test_a_failure_of_a_stage_is_noted_in_the_ledger_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEN12TS__STORE", str(tmp_path))
+    partition = Partition.parse("nevada/2023-fall")
+    with pytest.raises(BadProduct), wiring.failures_noted(str(partition), "radar"):
+        raise BadProduct("S1A", "noise.xml", "is too short")
+    [event] = wiring.ledger().events(partition)
+    assert (event.stage, event.message) == ("radar", "failed: BadProduct: S1A/noise.xml: is too short")
+
+
+def test_a_ledger_that_is_down_hides_no_failure(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEN12TS__STORE", str(tmp_path / "file"))
+    with pytest.raises(BadProduct), wiring.failures_noted("nevada/2023-fall", "radar"):
+        raise BadProduct("S1A", "noise.xml", "is too short")

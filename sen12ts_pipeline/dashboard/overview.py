@@ -19,6 +19,8 @@ SILENT = timedelta(hours=6)
 """A partition in work of which nothing was heard for this long is taken to be stuck."""
 FAILURE_SHARE = 0.05
 """Share of failed candidates, of those that were tried, above which somebody should look."""
+NEARLY_USED = 0.95
+"""Share of an area's size budget from which people are told, while the area is still at work."""
 
 
 class State(StrEnum):
@@ -210,9 +212,10 @@ def _attention(areas: Sequence[AreaView], broken: Mapping[str, str], now: dateti
             if found := rule(one, now):
                 yield Attention(str(Partition(one.aoi, one.year, one.season)), one.aoi, *found)
     for area in areas:
-        if area.budget_gb and area.raw_gb > 0.95 * area.budget_gb:
+        at_work = any(p.state is not State.EMPTY and p.state is not State.DONE for p in area.partitions)
+        if at_work and area.budget_gb and area.raw_gb > NEARLY_USED * area.budget_gb:
             wrong = f"{area.raw_gb:.0f} of {area.budget_gb:g} GB of the size budget are used"
-            todo = "no more triplets will be made; raise budget_gb in the area's settings if more are wanted"
+            todo = "the rest of the year gets few triplets or none; if more are wanted, raise budget_gb of the area"
             yield Attention(f"{area.aoi} {area.year}", area.aoi, wrong, todo)
     if broken:
         product, reason = next(iter(broken.items()))

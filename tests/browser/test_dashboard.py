@@ -22,7 +22,8 @@ def test_the_first_view_is_quick_and_says_what_the_ledger_holds(window):
     seconds = window.open("/")
     assert seconds < FIRST_VIEW_S
     assert window.numbers(".cards div")[0] == ledgers.TRIPLETS + TINY
-    assert not window.driver.find_elements("css selector", ".s-stalled, .s-failed")
+    assert len(window.driver.find_elements("css selector", ".s-stalled, .s-failed")) == 1
+    assert window.text.index(ledgers.BROKEN) < window.text.index("Areas and seasons"), "failures stand first"
     iowa = window.driver.execute_script(
         "return [...document.querySelectorAll('.grid tbody tr')].find(r => r.innerText.includes('iowa')).innerText"
     )

@@ -23,6 +23,10 @@ CORNERS = {
     "sumatra": (103.2, -2.6),
 }
 """Longitude and latitude of a south-west corner; the tiles of an area fill a square from there."""
+WAITING, FAILED = 3_000, 150
+"""Candidates of Iowa's fall that are not made yet, and that failed."""
+BROKEN = "failed: BadProduct: S1A_IW_SLC__1SDV_20200107: noise vector shorter than its burst"
+"""What became of Uganda's winter."""
 RULES = ("granule_cloud", "series_gap", "s2_invalid", "s1_invalid", "cap")
 
 
@@ -47,7 +51,10 @@ def counts_of(aoi):
 
 
 def fill(url, now):
-    """Fill a ledger: 250,000 triplets of 31,398 tiles, as many refused pairs, and a last day of work."""
+    """Fill a ledger: 250,000 triplets of 31,398 tiles, as many refused pairs, a last day of work.
+
+    Iowa's fall is in work, Uganda's winter failed, all else is done.
+    """
     ledger = SqlLedger.connect(url)
     with ledger._writing() as connection:
         for aoi in CORNERS:
@@ -72,6 +79,11 @@ def _rows(aoi):
             made.append({**known, "slot": slot, "name": str(name), "cap": 4, "sizes": sizes, "digests": digests})
             pairs.append(_pair(known, slot, "finished", "", slot))
             pairs.append(_pair(known, slot + 20, "refused", RULES[(k + tile.row) % len(RULES)], None))
+    if aoi == "iowa":
+        fall = [{**pair, "season": "fall"} for pair in pairs[:: len(pairs) // (WAITING + FAILED)][: WAITING + FAILED]]
+        for k, pair in enumerate(fall):
+            state, rule = ("selected", "") if k < WAITING else ("failed", "common_band")
+            pairs.append({**pair, "scene_id": f"late{k}", "state": state, "rule": rule, "slot": None})
     return made, pairs
 
 
@@ -94,7 +106,10 @@ def _events(aoi, now):
             at = start + timedelta(minutes=18 * shard)
             figures = {"made": 30.0 + shard % 7, "shard": float(shard)}
             rows.append({**known, "at": at, "stage": "assemble", "message": "shard assembled", "figures": figures})
-        if (aoi, season) != ("iowa", Season.FALL):
+        if (aoi, season) == ("uganda", Season.WINTER):
+            failed = {"stage": "radar", "message": BROKEN, "figures": {}}
+            rows.append({**known, "at": now - timedelta(hours=1), **failed})
+        elif (aoi, season) != ("iowa", Season.FALL):
             done = {"stage": "report", "message": "report written", "figures": {}}
             rows.append({**known, "at": now - timedelta(hours=1), **done})
     return rows

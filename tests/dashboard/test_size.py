@@ -89,13 +89,26 @@ def test_the_map_has_every_tile_once(large):
 
 
 def test_pages_of_a_list_are_the_whole_of_it(large):
-    first = large.get("/api/candidates", params={"tile": str(ledgers.tiles_of("iowa")[3])}).json()
+    first = large.get("/api/candidates", params={"tile": str(ledgers.tiles_of("sumatra")[3])}).json()
     assert first["pages"] == 1
-    assert len(first["rows"]) == first["total"] == 2 * ledgers.counts_of("iowa")[3]
+    assert len(first["rows"]) == first["total"] == 2 * ledgers.counts_of("sumatra")[3]
     pages = [large.get(f"/api/triplets?aoi=iowa&page={n}").json() for n in (1, 2)]
     names = [row["name"] for page in pages for row in page["rows"]]
     assert names == sorted(set(names))
     assert large.get("/api/triplets?aoi=iowa&page=999999").json()["page"] == pages[0]["pages"]
+
+
+def test_what_is_in_work_and_what_failed_is_told(large):
+    seen = large.get("/api/overview").json()
+    states = {(p["aoi"], p["season"]): p for area in seen["areas"] for p in area["partitions"]}
+    unfinished = {key: p["state"] for key, p in states.items() if p["state"] != "done"}
+    assert unfinished == {("iowa", "fall"): "running", ("uganda", "winter"): "failed"}
+    iowa = states["iowa", "fall"]
+    assert (iowa["waiting"], iowa["failed"]) == (ledgers.WAITING, ledgers.FAILED)
+    assert iowa["planned"] == iowa["finished"] + ledgers.WAITING + ledgers.FAILED
+    assert seen["attention"][0]["where"] == "uganda/2020-winter"
+    assert seen["pace"]["remaining"] == ledgers.WAITING
+    assert seen["pace"]["earliest"] < seen["pace"]["end"] < seen["pace"]["latest"]
 
 
 def test_the_pace_is_that_of_the_last_day(large):

@@ -18,6 +18,8 @@ document.addEventListener("DOMContentLoaded", () => {
   if (place) drawMap(place);
 });
 
+const OUTLINED_FROM_PX = 24;
+
 // The frame may not navigate the page around it, but a link that stands in that page may.
 function leaveTheFrame(event) {
   const link = event.target.closest("a[data-airflow]");
@@ -74,23 +76,31 @@ async function drawMap(place) {
     canvas.height = canvas.clientHeight * ratio;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     const ink = style.getPropertyValue("--ink"), empty = style.getPropertyValue("--rule");
-    const fills = [empty, ...coloursOf(atlas)], groups = fills.map(() => new Path2D());
-    for (const tile of tiles) {
-      const c = tile.corners;
-      if (x(c[2]) < -9 && x(c[0]) < -9 || x(c[0]) > canvas.clientWidth + 9 || y(c[1]) < -9 || y(c[5]) > canvas.clientHeight + 9) continue;
-      const path = groups[tile.step];
-      path.moveTo(x(c[0]), y(c[1]));
-      for (let k = 2; k < 8; k += 2) path.lineTo(x(c[k]), y(c[k + 1]));
-      path.closePath();
+    const fills = [empty, ...coloursOf(atlas)], wide = Math.abs(tiles[0] ? x(tiles[0].corners[2]) - x(tiles[0].corners[0]) : 0);
+    pen.lineWidth = 0.5; pen.strokeStyle = style.getPropertyValue("--paper");
+    for (let step = 0; step < fills.length; step += 1) {
+      pen.fillStyle = fills[step];
+      for (const tile of tiles) if (tile.step === step) drawTile(tile.corners, wide);
     }
-    pen.lineWidth = 0.5;
-    groups.forEach((path, k) => { pen.fillStyle = fills[k]; pen.fill(path); pen.strokeStyle = style.getPropertyValue("--paper"); if (scale > 0.002) pen.stroke(path); });
     rings(atlas.outline, ink, 1.5, []);
     for (const shape of extra.granules) rings(shape.rings, "#b3401e", 1, [2, 3], shape.name);
     for (const shape of extra.tracks) rings(shape.rings, "#7a3ea8", 1.5, [8, 4], shape.name);
     scaleBar(ink);
     place.dataset.frameMs = (performance.now() - began).toFixed(1);
     place.dataset.tiles = tiles.length;
+  }
+  // Rectangles are drawn many times faster than outlines, and a small tile's turn against north cannot be seen.
+  function drawTile(c, wide) {
+    const west = x(c[0]), south = y(c[1]), east = x(c[4]), north = y(c[5]);
+    if (east < 0 || west > canvas.clientWidth || south < 0 || north > canvas.clientHeight) return;
+    if (wide < OUTLINED_FROM_PX) {
+      const gap = wide > 4 ? 0.5 : 0;
+      pen.fillRect(west, north, east - west - gap, south - north - gap);
+      return;
+    }
+    pen.beginPath();
+    for (let k = 0; k < 8; k += 2) pen[k ? "lineTo" : "moveTo"](x(c[k]), y(c[k + 1]));
+    pen.closePath(); pen.fill(); pen.stroke();
   }
   function rings(shapes, colour, width, dash, name) {
     pen.strokeStyle = colour; pen.lineWidth = width; pen.setLineDash(dash);
