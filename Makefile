@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help setup run test test-snap test-applications test-production check format ui bench bench-peers lock clean demo-clean
+.PHONY: help setup run test test-snap test-applications test-production test-dashboard screenshots check format ui bench bench-peers lock clean demo-clean
 
 export ARCHIVE AOI YEAR SEASON DEM DEM_VERTICAL GEOID LABELS LABEL_SOURCE LABEL_COLUMN LABEL_CLASSES LABEL_OTHER_YEAR STORE MASK PORT
 export SEN12TS_MAKE_VARIABLES := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
@@ -49,6 +49,13 @@ test-production: setup ## Start PostgreSQL, Redis, S3 and Airflow with Celery on
 	@$(BIN)/python deploy/production/setup_production.py
 	@SEN12TS_PRODUCTION=$(CURDIR)/.sen12ts/production-env/bin/python \
 	  $(BIN)/python -m pytest -n 0 -p no:randomly -v -m needs_production tests/production
+
+test-dashboard: setup ## Run the tests of the dashboard, in Chromium too (packages chromium and chromium-driver)
+	@driver=$$(command -v chromedriver) || { echo "make test-dashboard: needs chromedriver (apt-get install chromium-driver)" >&2; exit 1; }; \
+	SEN12TS_CHROMEDRIVER=$$driver $(BIN)/python -m pytest tests/dashboard tests/browser tests/dags/test_dashboard.py
+
+screenshots: ## Run the tests of the dashboard and take the pictures of docs/dashboard.md anew
+	@SEN12TS_SCREENSHOTS=1 $(MAKE) test-dashboard
 
 check: setup ## Check style, types and the order of imports
 	@$(BIN)/ruff format --check .

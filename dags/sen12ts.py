@@ -40,11 +40,13 @@ def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(call: Callable[..., Any]) -> Any:
         @functools.wraps(call)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
+            from sen12ts_pipeline import wiring
             from sen12ts_pipeline.errors import BadProduct, ConfigurationError, EngineFailure
 
             sen12ts_connections.use()
             try:
-                return call(*args, **kwargs)
+                with wiring.failures_noted(kwargs.get("partition") or args[0], call.__name__):
+                    return call(*args, **kwargs)
             except (BadProduct, ConfigurationError, EngineFailure) as error:
                 raise AirflowFailException(str(error)) from error
 

@@ -513,6 +513,18 @@ class TripletRecord:
     digests: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a person decided on a triplet: that it is withheld from the index, or may be in it again."""
+
+    at: datetime
+    aoi: str
+    name: str
+    withheld: bool
+    person: str
+    reason: str
+
+
 class Ledger(Protocol):
     """What happened, for people and for the cap; rebuilt from the store when lost."""
 
@@ -538,6 +550,10 @@ class Ledger(Protocol):
 
     def quarantined(self) -> dict[str, str]:
         """Broken products and their reasons."""
+        ...
+
+    def withheld(self, aoi: str = "") -> list[Verdict]:
+        """Triplets of an area, or of all, that people withhold from the index, each with the verdict that holds."""
         ...
 
     def record_event(self, partition: Partition, stage: str, message: str, **figures: float) -> None:

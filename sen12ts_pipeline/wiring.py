@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,8 @@ from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.dataset.classes import LandClass, Table, named, read_classes, table_from, table_of
 from sen12ts_pipeline.domain.passes import Pass, Slice
 from sen12ts_pipeline.domain.quotas import QUOTAS
-from sen12ts_pipeline.domain.seasons import Season, pass_search
-from sen12ts_pipeline.errors import ConfigurationError
+from sen12ts_pipeline.domain.seasons import Partition, Season, pass_search
+from sen12ts_pipeline.errors import ConfigurationError, Sen12tsError
 from sen12ts_pipeline.labels.maps import CdlLabels, WorldCoverLabels
 from sen12ts_pipeline.labels.names import Codes
 from sen12ts_pipeline.labels.rasters import RasterLabels
@@ -53,12 +55,14 @@ from sen12ts_pipeline.stages.isolated import crashing
 from sen12ts_pipeline.stages.services import Services
 from sen12ts_pipeline.state.artifacts import Artifacts
 from sen12ts_pipeline.state.folder import FolderStore
-from sen12ts_pipeline.state.ledger import SqlLedger
+from sen12ts_pipeline.state.ledger import FAILED, SqlLedger
 from sen12ts_pipeline.state.quotas import Quotas
 from sen12ts_pipeline.state.s3 import S3Store
 from sen12ts_pipeline.state.s3_server import S3Options
 from sen12ts_pipeline.state.stores import open_store
 from sen12ts_pipeline.terrain.dem import Dem
+
+log = logging.getLogger(__name__)
 
 
 def connect(aoi: str, environ: Mapping[str, str] | None = None) -> Services:
@@ -350,6 +354,19 @@ def ledger(settings: Settings | None = None) -> SqlLedger:
     """The ledger of the configured store."""
     settings = settings or load_settings()
     return SqlLedger.connect(settings.ledger_url, cap=settings.rules.cap_per_season)
+
+
+@contextmanager
+def failures_noted(partition: str, stage: str) -> Iterator[None]:
+    """Note in the ledger whatever error ends a stage, for those who watch; what prevents the note is only logged."""
+    try:
+        yield
+    except Exception as error:
+        try:
+            ledger().record_event(Partition.parse(partition), stage, f"{FAILED}{type(error).__name__}: {error}"[:2000])
+        except (Sen12tsError, ValueError):
+            log.warning("a failure could not be noted in the ledger", extra={"partition": partition, "stage": stage})
+        raise
 
 
 def science(

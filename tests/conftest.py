@@ -5,9 +5,14 @@ import os
 import pytest
 import pytest_socket
 
-NEEDS = {"needs_snap": "SEN12TS_GPT", "needs_pyrosar": "SEN12TS_PYROSAR", "needs_production": "SEN12TS_PRODUCTION"}
+NEEDS = {
+    "needs_snap": "SEN12TS_GPT",
+    "needs_pyrosar": "SEN12TS_PYROSAR",
+    "needs_production": "SEN12TS_PRODUCTION",
+    "needs_browser": "SEN12TS_CHROMEDRIVER",
+}
 """Variable that names what a marked test needs."""
-EXPLAINED = {"needs_production": "docs/operations.md"}
+EXPLAINED = {"needs_production": "docs/operations.md", "needs_browser": "make test-dashboard"}
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import pytest
 from sen12ts_pipeline import ports, wiring
 from sen12ts_pipeline.acquisition.products import open_product
 from sen12ts_pipeline.acquisition.spool import Spool
+from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.settings.load import write_aoi
 from sen12ts_pipeline.settings.model import CatalogueSettings, Settings
@@ -126,8 +127,8 @@ class TestLiveArchives:
         how = {"mode": "product", "cache": tmp_path / "cache", "cache_gb": 2, "products_gb": 30}
         services = self.services(tiny, tmp_path, how, kind="chain", chain=("cdse_odata", "asf", "cdse_stac"), root=None)
         assert services.engine.source is services.source
-        assert [s.places.archive for s in services.source._sources] == ["cdse", "asf"]
-        first = services.source._sources[0]
+        assert [s.places.archive for s in services.source.source._sources] == ["cdse", "asf"]
+        first = services.source.source._sources[0]
         assert (first._spool, first._whole) == (Spool(tmp_path / "cache", 2 * 10**9), True)
         assert first._downloads == Spool(tmp_path / "cache/products", 30 * 10**9)
         assert (services.origin, services.fetched()) == ("chain", [])
@@ -136,7 +137,7 @@ class TestLiveArchives:
     def test_may_be_others_than_those_that_are_searched(self, tiny, tmp_path):
         how = {"providers": ["earth_search", "asf"]}
         services = self.services(tiny, tmp_path, how, kind="cdse", root=None)
-        assert [s.places.archive for s in services.source._sources] == ["earth_search", "asf"]
+        assert [s.places.archive for s in services.source.source._sources] == ["earth_search", "asf"]
 
     @pytest.mark.parametrize(("providers", "kind"), [((), "dhus"), (("nowhere",), "cdse")])
     def test_from_which_nothing_can_be_fetched_are_named(self, tiny, tmp_path, providers, kind):
@@ -235,3 +236,19 @@ def test_a_provider_has_the_gate_that_all_workers_share_and_the_quota_that_is_se
 def test_a_provider_that_is_not_known_is_a_wrong_setting(tmp_path):
     with pytest.raises(ConfigurationError, match="provider: name: must be one of asf, aws, cdse"):
         wiring.provider("scihub", Settings(store=tmp_path / "store"), {})
+
+
+def test_a_failure_of_a_stage_is_noted_in_the_ledger_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEN12TS__STORE", str(tmp_path))
+    partition = Partition.parse("nevada/2023-fall")
+    with pytest.raises(BadProduct), wiring.failures_noted(str(partition), "radar"):
+        raise BadProduct("S1A", "noise.xml", "is too short")
+    [event] = wiring.ledger().events(partition)
+    assert (event.stage, event.message) == ("radar", "failed: BadProduct: S1A/noise.xml: is too short")
+
+
+def test_a_ledger_that_is_down_hides_no_failure(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEN12TS__STORE", str(tmp_path / "file"))
+    with pytest.raises(BadProduct), wiring.failures_noted("nevada/2023-fall", "radar"):
+        raise BadProduct("S1A", "noise.xml", "is too short")

@@ -67,6 +67,9 @@ SCHEMA = pa.schema(
 The columns of the quick-look are null where there is none, `scene_cloud_percent` where the products do not tell.
 """
 
+WITHHELD_FILE = "withheld.json"
+"""Beside the folder of indexes: triplets that people keep out of them, each name with its reason."""
+
 _PIXELS = TILE_PIXELS * TILE_PIXELS
 
 

@@ -314,8 +314,15 @@ class _Check:
                 if wrong:
                     yield Finding(file, "index", f"{name} differs from its metadata in {', '.join(wrong)}")
             parts |= rows
-        for name in sorted(expected.keys() - parts.keys()):
+        for name in sorted(expected.keys() - parts.keys() - self._withheld()):
             yield Finding("index", "index", f"{name} is in no part")
+
+    def _withheld(self) -> set[str]:
+        """Triplets that people keep out of the index."""
+        try:
+            return set(json.loads((self.root / index.WITHHELD_FILE).read_bytes()))
+        except FileNotFoundError:
+            return set()
 
 
 def _grid(path: str, raster: Raster, name: TripletName) -> Iterator[Finding]:

@@ -43,6 +43,8 @@ from sen12ts_pipeline.stages.services import Services, obtained
 
 log = logging.getLogger(__name__)
 
+SHARD_DONE = "shard assembled"
+"""Event of a shard: how many triplets it made that were not there."""
 SOFTWARE = {"sen12ts-pipeline": __version__}
 
 
@@ -65,15 +67,19 @@ def run(partition: str, shard: str, services: Services) -> str:
     known = before.outcomes if before and before.selection == selection else ()
     failed = {o.screened.candidate.id: o for o in known if o.slot is None}
 
-    def one(tile: ChosenTile) -> list[Outcome]:
-        return _Tile(parsed, plan, tile, failed, services).make()
+    def one(tile: ChosenTile) -> tuple[list[Outcome], int]:
+        work = _Tile(parsed, plan, tile, failed, services)
+        return work.make(), work.made
 
-    outcomes = tuple(o for outcomes in services.each(one, chosen) for o in outcomes)
+    each = services.each(one, chosen)
+    outcomes = tuple(o for outcomes, _ in each for o in outcomes)
     for o in outcomes:
         if o.slot is not None:
             tile = o.screened.candidate.tile
             services.ledger.record_triplet(TripletRecord(parsed, tile, o.slot, o.name, o.sizes, o.digests))
     services.ledger.record_candidates(records(parsed, chosen, outcomes))
+    figures = {"made": float(sum(made for _, made in each)), "shard": float(shard)}
+    services.ledger.record_event(parsed, "assemble", SHARD_DONE, **figures)
     assembled(shard).replace(services.store, parsed, Assembled(outcomes, selection))
     return str(assembled(shard).key(parsed))
 
@@ -117,6 +123,7 @@ class _Tile:
         self._planned = plan.tile(chosen.tile)
         self._failed = failed
         self._outcomes: list[Outcome] = []
+        self.made = 0
 
     def make(self) -> list[Outcome]:
         """Fill the slots: first what an earlier run finished, then candidate after candidate."""
@@ -167,6 +174,7 @@ class _Tile:
         files = {kind: self._put(paths[kind], body) for kind, body in bodies.items()}
         item = stac.item(self._triplet(made, slot, files), software=SOFTWARE, profile=self._profile)
         self._put(paths["metadata"], stac.item_bytes(item))
+        self.made += 1
         return files
 
     def _make(self, one: Candidate) -> None:

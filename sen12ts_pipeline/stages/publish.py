@@ -11,6 +11,7 @@ from sen12ts_pipeline.dataset.classes import LandClass, classes_of, csv_of, name
 from sen12ts_pipeline.dataset.triplet import paths_of
 from sen12ts_pipeline.domain.layers import NODATA
 from sen12ts_pipeline.domain.names import TripletName
+from sen12ts_pipeline.domain.recipe import canonical_json
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.ports import ObjectKey
 from sen12ts_pipeline.stages import assemble
@@ -25,8 +26,9 @@ DESCRIPTION = "Triplets of Sentinel-1, Sentinel-2 and land cover on 256 x 256 ti
 def run(partition: str, services: Services) -> str:
     """Write what a partition says of itself; returns the key of the index part."""
     parsed = Partition.parse(partition)
-    outcomes = outcomes_of(parsed, services)
-    finished = sorted((o for o in outcomes if o.slot is not None), key=lambda o: o.name)
+    withheld = {verdict.name: verdict.reason for verdict in services.ledger.withheld(parsed.aoi)}
+    made = [o for o in outcomes_of(parsed, services) if o.slot is not None]
+    finished = sorted((o for o in made if o.name not in withheld), key=lambda o: o.name)
     items = [json.loads(services.store.get(metadata_key(parsed, o.name))) for o in finished]
     part = part_key(parsed)
     services.store.replace(part, index.part(items))
@@ -37,8 +39,9 @@ def run(partition: str, services: Services) -> str:
     subtitle = f"{len(finished)} triplets" + (f", {len(shown)} of them shown" if len(shown) < len(finished) else "")
     sheet = quicklook.contact_sheet(views, title=f"{parsed.aoi}, {parsed.season} {parsed.year}", subtitle=subtitle)
     services.store.replace(preview_key(parsed), sheet)
-    _derive(parsed, services)
-    services.ledger.record_event(parsed, "publish", "index written", triplets=float(len(finished)))
+    _derive(parsed, services, withheld)
+    figures = {"triplets": float(len(finished)), "withheld": float(len(made) - len(finished))}
+    services.ledger.record_event(parsed, "publish", "index written", **figures)
     return str(part)
 
 
@@ -85,13 +88,17 @@ def classes_of_labels(items: Iterable[Mapping[str, Any]], services: Services) ->
     return sorted({**classes_of(codes, services.label_classes), **named(services.label_classes)}.values())
 
 
-def _derive(partition: Partition, services: Services) -> None:
+def _derive(partition: Partition, services: Services, withheld: Mapping[str, str]) -> None:
     """Merged index, collection and class table of the AOI, from what all its partitions left."""
     store, aoi = services.store, partition.aoi
+    told = ObjectKey(f"{aoi}/{index.WITHHELD_FILE}")
+    if withheld or store.exists(told):
+        store.replace(told, canonical_json(dict(withheld)))
     folder = f"{aoi}/index/"
     merged = ObjectKey(f"{folder}index.parquet")
     store.replace(merged, index.merge(store.get(k) for k in store.keys(folder) if k != merged))
-    items = [json.loads(store.get(k)) for k in store.keys(f"{aoi}/metadata/")]
+    found = (json.loads(store.get(k)) for k in store.keys(f"{aoi}/metadata/"))
+    items = [item for item in found if item["id"] not in withheld]
     if items:
         classes = classes_of_labels(items, services)
         collection = stac.collection(aoi, items, description=DESCRIPTION, licence="other", classes=classes)

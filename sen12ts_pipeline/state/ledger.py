@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +16,12 @@ from sqlalchemy.exc import IntegrityError
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import Sen12tsError
-from sen12ts_pipeline.ports import CandidateRecord, CandidateState, TripletRecord
+from sen12ts_pipeline.ports import CandidateRecord, CandidateState, TripletRecord, Verdict
 from sen12ts_pipeline.state.databases import explained, open_database
-from sen12ts_pipeline.state.tables import candidates, events, quarantine, triplets
+from sen12ts_pipeline.state.tables import candidates, events, quarantine, triplets, verdicts
+
+FAILED = "failed: "
+"""How the message of an event begins that tells of a stage that failed."""
 
 
 class SlotTaken(Sen12tsError):
@@ -149,6 +152,33 @@ class SqlLedger:
         query = sa.select(events).where(*_of(events, partition)).order_by(events.c.id)
         with self._reading() as connection:
             return [_event(row) for row in connection.execute(query).mappings()]
+
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Note what a person decided on a triplet."""
+        with self._writing() as connection:
+            connection.execute(verdicts.insert(), asdict(verdict))
+
+    def verdicts(self, aoi: str, name: str) -> list[Verdict]:
+        """What was decided on a triplet, newest first."""
+        where = verdicts.c.aoi == aoi, verdicts.c.name == name
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(verdicts).where(*where).order_by(verdicts.c.id.desc())).mappings()
+            return [_verdict(row) for row in rows]
+
+    def withheld(self, aoi: str = "") -> list[Verdict]:
+        """Of each triplet that is withheld, of an area or of all, the verdict that holds; newest first."""
+        newest = sa.select(sa.func.max(verdicts.c.id)).group_by(verdicts.c.aoi, verdicts.c.name)
+        query = sa.select(verdicts).where(verdicts.c.id.in_(newest), verdicts.c.withheld)
+        if aoi:
+            query = query.where(verdicts.c.aoi == aoi)
+        with self._reading() as connection:
+            return [_verdict(row) for row in connection.execute(query.order_by(verdicts.c.id.desc())).mappings()]
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Connection for questions that are not asked here; the database's errors say what is to be done."""
+        with self._reading() as connection:
+            yield connection
 
     def partitions(self) -> tuple[Partition, ...]:
         """Partitions of which anything is known, in order."""
@@ -287,6 +317,15 @@ def _triplet(row: sa.RowMapping) -> TripletRecord:
     return TripletRecord(_partition(row), tile, row["slot"], row["name"], row["sizes"], row["digests"])
 
 
+def _verdict(row: sa.RowMapping) -> Verdict:
+    same = {name: row[name] for name in ("aoi", "name", "withheld", "person", "reason")}
+    return Verdict(at=aware(row["at"]), **same)
+
+
+def aware(at: datetime) -> datetime:
+    """A time as it was written: SQLite keeps no zone, all our times are UTC."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def _event(row: sa.RowMapping) -> Event:
-    at = row["at"] if row["at"].tzinfo else row["at"].replace(tzinfo=UTC)
-    return Event(at, _partition(row), row["stage"], row["message"], row["figures"])
+    return Event(aware(row["at"]), _partition(row), row["stage"], row["message"], row["figures"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -120,3 +121,16 @@ quota_volume = Table(
     Column("bytes", BigInteger, nullable=False),
 )
 """Bytes received, by hours since 1970."""
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("aoi", String(100), nullable=False),
+    Column("name", String(160), nullable=False),
+    Column("withheld", Boolean(create_constraint=False), nullable=False),
+    Column("person", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_verdicts_triplet", "aoi", "name"),
+)

@@ -1,14 +1,14 @@
 """What every ledger keeps; a new adapter joins `ADAPTERS`."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import Sen12tsError
-from sen12ts_pipeline.ports import CandidateState
+from sen12ts_pipeline.ports import CandidateState, Verdict
 from sen12ts_pipeline.state.ledger import SqlLedger
 from tests.contracts.examples import FALL, TILE, a_candidate, a_triplet
 
@@ -124,3 +124,16 @@ def test_a_product_is_quarantined_once(ledger):
 def test_events_are_accepted(ledger):
     ledger.record_event(FALL, "screen", "screened", candidates=12, seconds=0.5)
     ledger.record_event(FALL, "screen", "screened", candidates=12, seconds=0.5)
+
+
+def test_the_newest_verdict_on_a_triplet_holds_and_all_are_kept(ledger):
+    given = [
+        Verdict(datetime(2023, 9, day, 12, tzinfo=UTC), "nevada", name, withheld, "Olga", f"reason {day}")
+        for day, name, withheld in ((1, "a", True), (2, "b", True), (3, "a", False), (4, "c", False), (5, "d", True))
+    ]
+    for verdict in given:
+        ledger.record_verdict(verdict)
+    ledger.record_verdict(replace(given[0], aoi="utah"))
+    assert ledger.withheld("nevada") == [given[4], given[1]]
+    assert [verdict.aoi for verdict in ledger.withheld()] == ["utah", "nevada", "nevada"]
+    assert ledger.verdicts("nevada", "a") == [given[2], given[0]]

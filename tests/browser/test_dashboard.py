@@ -1,0 +1,173 @@
+"""The dashboard as people see it: in a browser that has logged in to a running Airflow, over 250,000 triplets."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from sen12ts_pipeline.dashboard import paper
+from tests import launchers
+from tests.dashboard import ledgers
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs_browser]
+
+FIRST_VIEW_S, INTERACTION_MS = 1.5, 200
+TINY = 2
+"""Triplets of the world `tiny`."""
+
+
+def test_the_first_view_is_quick_and_says_what_the_ledger_holds(window):
+    window.open("/withheld")  # the app is made at the first request of the process
+    seconds = window.open("/")
+    assert seconds < FIRST_VIEW_S
+    assert window.numbers(".cards div")[0] == ledgers.TRIPLETS + TINY
+    assert len(window.driver.find_elements("css selector", ".s-stalled, .s-failed")) == 1
+    assert window.text.index(ledgers.BROKEN) < window.text.index("Areas and seasons"), "failures stand first"
+    iowa = window.driver.execute_script(
+        "return [...document.querySelectorAll('.grid tbody tr')].find(r => r.innerText.includes('iowa')).innerText"
+    )
+    assert f"{paper.AREAS['iowa'].tiles:,}".replace(",", "\u202f") in iowa
+    assert "running" in iowa
+    window.picture("overview")
+    window.open("/", dark=True)
+    assert window.driver.execute_script("return document.documentElement.dataset.theme") == "dark"
+    window.picture("overview-dark")
+    window.open("/", width=390, height=844)
+    wide = window.driver.execute_script("return document.documentElement.scrollWidth")
+    assert wide <= 390, "a phone need not be scrolled sideways"
+    window.picture("overview-phone")
+
+
+def test_a_map_of_seven_thousand_tiles_is_drawn_and_moves_at_once(window):
+    window.open("/map?aoi=uganda")
+    place = "document.getElementById('map')"
+    window.until(lambda: window.driver.execute_script(f"return {place}.dataset.tiles"))
+    assert int(window.driver.execute_script(f"return {place}.dataset.tiles")) >= paper.AREAS["uganda"].tiles
+    moved = f"""
+      const place = {place}, canvas = place.querySelector('canvas'), done = arguments[0];
+      canvas.focus();
+      const began = performance.now();
+      canvas.dispatchEvent(new KeyboardEvent('keydown', {{key: '+'}}));
+      requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));"""
+    assert window.driver.execute_async_script(moved) < INTERACTION_MS
+    hover = f"""
+      const canvas = {place}.querySelector('canvas'), box = canvas.getBoundingClientRect(), began = performance.now();
+      canvas.dispatchEvent(new PointerEvent('pointermove', {{clientX: box.x + box.width / 2,
+        clientY: box.y + box.height / 2}}));
+      return [performance.now() - began, {place}.querySelector('.tip').textContent];"""
+    milliseconds, tip = window.driver.execute_script(hover)
+    assert milliseconds < INTERACTION_MS
+    assert tip.startswith("36_")
+    window.driver.execute_script(f"{place}.querySelector('[data-zoom=\"0\"]').click()")
+    window.picture("map")
+
+
+def test_thirty_thousand_tiles_stay_fluid(window):
+    window.open("/map?aoi=uganda")
+    window.until(lambda: window.driver.execute_script("return document.getElementById('map').dataset.tiles"))
+    copies = """
+      const done = arguments[0], root = document.body.dataset.root;
+      fetch(root + '/api/map/uganda').then((a) => a.json()).then((atlas) => {
+        const many = {...atlas, tiles: [], triplets: [], corners: []};
+        for (let k = 0; k < 5; k += 1) {
+          many.tiles.push(...atlas.tiles); many.triplets.push(...atlas.triplets);
+          atlas.corners.forEach((c, i) => many.corners.push(i % 8 === 0 ? c + 250000 * k : c));
+        }
+        window.fetch = async () => new Response(JSON.stringify(many));
+        const place = document.getElementById('map');
+        place.dataset.tiles = '';
+        drawMap(place).then(() => setTimeout(() => done([place.dataset.tiles, place.dataset.frameMs]), 1000));
+      });"""
+    window.driver.set_script_timeout(30)
+    tiles, frame = window.driver.execute_async_script(copies)
+    assert int(tiles) > 30_000
+    assert float(frame) < INTERACTION_MS
+
+
+def test_layers_of_a_searched_season_are_drawn(window):
+    window.open("/map?aoi=tiny")
+    window.until(lambda: window.driver.execute_script("return document.getElementById('map').dataset.tiles"))
+    window.driver.execute_script(
+        "document.getElementById('layer-season').value = 'fall'; document.getElementById('layer-tracks').click();"
+        "document.getElementById('layer-granules').click()"
+    )
+    window.until(
+        lambda: (
+            "layers/2023/fall"
+            in window.driver.execute_script("return performance.getEntriesByType('resource').map(e => e.name).join()")
+        )
+    )
+    assert window.driver.execute_script("return document.querySelector('.tip').hidden")
+
+
+@pytest.mark.parametrize(
+    ("path", "says", "name"),
+    [
+        ("/availability", "Tiles by number of triplets", "availability"),
+        ("/funnel?aoi=iowa&year=2020&season=fall", "below the cloud limit", "funnel"),
+        ("/candidates?aoi=iowa&state=refused&rule=cap", "pairs", "pairs"),
+        ("/triplets?aoi=tiny", "slot 1", "triplets"),
+        ("/why?tile=00_0_0", "This page cannot be shown", "error"),
+        ("/withheld", "Withheld triplets", "withheld"),
+    ],
+)
+def test_a_page_opens_and_says_what_it_is(window, path, says, name):
+    assert window.open(path) < FIRST_VIEW_S
+    assert says in window.text
+    window.picture(name)
+
+
+def test_a_triplet_shows_its_pictures_and_is_withheld_and_released(window):
+    window.open("/triplets?aoi=tiny")
+    link = "return document.querySelector('.tiles a').getAttribute('href')"
+    path = window.driver.execute_script(link).removeprefix("/sen12ts")
+    window.open(path)
+    sizes = "return [...document.images].map(image => image.naturalWidth)"
+    window.until(lambda: all(window.driver.execute_script(sizes)))
+    window.picture("triplet")
+    for button, after in (("Withhold", "Withheld from the index"), ("Release", "In the index")):
+        window.driver.execute_script(
+            "document.querySelector('#verdict input').value = 'a look at it';"
+            "document.querySelector('#verdict button').click()"
+        )
+        window.until(lambda after=after: after in window.text)
+        assert "a look at it" in window.text, button
+    window.open("/why?tile=" + window.driver.execute_script("return document.querySelector('h1').innerText").split()[1])
+    assert "2 triplets of" in window.text
+    window.picture("why")
+
+
+def test_it_stands_in_the_menu_and_links_lead_out_of_its_frame(window, airflow):
+    window.driver.get(f"{airflow[0]}/plugin/sen12ts")
+    frame = window.until(lambda: window.driver.find_elements("css selector", "iframe"))[0]
+    window.driver.switch_to.frame(frame)
+    window.until(lambda: "Areas and seasons" in window.text)
+    window.driver.switch_to.default_content()
+    window.until(lambda: "Areas and seasons" not in window.driver.execute_script("return document.body.innerText"))
+    window.picture("in-airflow")
+    window.driver.switch_to.frame(frame)
+    window.driver.execute_script("document.querySelector('a[data-airflow]').click()")
+    window.driver.switch_to.default_content()
+    window.until(lambda: window.driver.current_url.endswith("/dags"))
+
+
+def test_nothing_is_asked_of_other_hosts(window, airflow):
+    for path in ("/", "/map?aoi=tiny", "/triplets?aoi=tiny"):
+        window.open(path)
+        names = "return performance.getEntriesByType('resource').map(entry => entry.name)"
+        assert all(name.startswith(airflow[0]) for name in window.driver.execute_script(names))
+
+
+def test_the_anonymous_get_nothing_and_a_foreign_page_neither(airflow):
+    address, user, password = airflow
+    port = int(address.rpartition(":")[2])
+    token = launchers.ask(port, "/auth/token", body={"username": user, "password": password})["access_token"]
+    for headers, status in (({}, 401), ({"Cookie": f"_token={token}", "Origin": "http://evil.example"}, 403)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{address}/sen12ts/api/overview", headers=headers))
+        assert refused.value.code == status
+        refused.value.close()
+    seen = launchers.ask(port, "/sen12ts/api/overview", token)
+    assert seen["triplets"] == ledgers.TRIPLETS + TINY
+    assert json.dumps(seen)
