@@ -63,6 +63,7 @@ triplets = Table(
     Column("digests", JSON, nullable=False),
     UniqueConstraint("aoi", "tile", "year", "season", "slot"),
     Index("ix_triplets_partition", "aoi", "year", "season"),
+    Index("ix_triplets_tile", "tile"),
     CheckConstraint("slot BETWEEN 1 AND cap", name="slot_within_cap"),
 )
 

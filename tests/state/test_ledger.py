@@ -85,7 +85,7 @@ def test_a_ledger_that_has_no_note_of_its_revision_is_adopted_and_keeps_what_it_
     ledger.record_triplet(a_triplet())
     ledger.record_candidates([a_candidate()])
     old = connection_to(tmp_path)
-    later = ("TABLE verdicts",)
+    later = ("TABLE verdicts", "INDEX ix_triplets_tile")
     for part in ("TABLE alembic_version", "INDEX ix_triplets_partition", "INDEX ix_candidates_state", *later):
         old.execute(f"DROP {part}")
     old.close()
