@@ -242,12 +242,15 @@ def _candidates(wanted: Wanted) -> Iterable[sa.ColumnElement[bool]]:
 
 
 def _triplets(wanted: Wanted) -> Iterable[sa.ColumnElement[bool]]:
-    """Track and date of a triplet stand in its name alone."""
+    """Track and date of a triplet stand in its name alone, the date first; both are sought in one pass through it."""
     yield from _common(triplets, wanted)
-    if wanted.track:
-        yield triplets.c.name.contains(f"_s1track_{wanted.track}_", autoescape=True)
+    parts = []
     if wanted.s2date:
-        yield triplets.c.name.contains(f"_s2date_{wanted.s2date}", autoescape=True)
+        parts.append(f"/_s2date/_{wanted.s2date}")
+    if wanted.track:
+        parts.append(f"/_s1track/_{wanted.track}/_")
+    if parts:
+        yield triplets.c.name.like(f"%{'%'.join(parts)}%", escape="/")
 
 
 def _common(table: sa.Table, wanted: Wanted) -> Iterable[sa.ColumnElement[bool]]:

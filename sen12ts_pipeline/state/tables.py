@@ -67,6 +67,7 @@ triplets = Table(
     UniqueConstraint("aoi", "tile", "year", "season", "slot"),
     Index("ix_triplets_partition", "aoi", "year", "season"),
     Index("ix_triplets_season", "year", "season", "aoi"),
+    Index("ix_triplets_tile", "tile"),
     CheckConstraint("slot BETWEEN 1 AND cap", name="slot_within_cap"),
 )
 

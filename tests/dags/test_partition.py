@@ -45,18 +45,26 @@ def test_a_run_that_says_nothing_is_refused(partition):
         partition(run("manual", {}, None))
 
 
-def test_what_no_retry_can_help_is_not_retried(dag_file):
+def test_what_no_retry_can_help_is_not_retried_and_all_is_noted(dag_file, tmp_path, monkeypatch):
     from airflow.sdk.exceptions import AirflowFailException
 
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.domain.seasons import Partition
     from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 
-    def work(error):
+    monkeypatch.setenv("SEN12TS__STORE", str(tmp_path))
+    one = "demo/2023-fall"
+
+    def work(partition, error):
         raise error
 
     task = dag_file.stage()(work).function
     for error in (ConfigurationError("f", "k", "must", 1), BadProduct("p", "m", "why")):
         with pytest.raises(AirflowFailException) as caught:
-            task(error)
+            task(one, error)
         assert str(caught.value) == str(error)
     with pytest.raises(Retryable):
-        task(Retryable("busy"))
+        task(one, error=Retryable("busy"))
+    noted = [(event.stage, event.message) for event in wiring.ledger().events(Partition.parse(one))]
+    assert [stage for stage, _ in noted] == ["work"] * 3
+    assert noted[-1][1] == "failed: Retryable: busy"

@@ -125,7 +125,7 @@ def areas(folder):
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         file = folder / f"{aoi}.geojson"
         file.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
-        found[aoi] = adhoc_aoi(file, year=2020, labels={"name": "worldcover_2020"})
+        found[aoi] = adhoc_aoi(file, year=2020, budget_gb=340, labels={"name": "worldcover_2020"})
     return found
 
 

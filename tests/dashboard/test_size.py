@@ -10,7 +10,7 @@ from sen12ts_pipeline.dashboard import paper, queries
 from tests.dashboard import ledgers
 
 QUERY_MS, PAGE_S, INTERACTION_S = 100, 1.5, 0.2
-SLACK = 4
+SLACK = 8
 """Tests run beside others on machines of their own speed; the figures on a quiet one stand in docs/dashboard.md."""
 ALL = queries.Wanted()
 IOWA = queries.Wanted(aoi="iowa", year=2020, season="fall")

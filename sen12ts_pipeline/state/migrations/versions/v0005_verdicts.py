@@ -1,4 +1,4 @@
-"""Verdicts of people on triplets: who withheld or released one, when and why."""
+"""Verdicts of people on triplets: who withheld or released one, when and why; and triplets are found by tile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create table and index."""
+    op.create_index("ix_triplets_tile", "triplets", ["tile"])
     op.create_table(
         "verdicts",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -25,5 +26,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table."""
+    """Drop table and index."""
     op.drop_table("verdicts")
+    op.drop_index("ix_triplets_tile", "triplets")
