@@ -31,7 +31,7 @@ def main() -> None:
     folder = PLACE / Path(beside).relative_to(sys.prefix)
     (folder / "beside.pth").write_text(f"{beside}\n")
     call(
-        sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "--disable-pip-version-check", "-r", LIST
+        sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "--disable-pip-version-check", *PACKAGES
     )
     call(PYTHON, "-c", "import torch, webdataset, xarray")
     stamp.write_text(wanted)
