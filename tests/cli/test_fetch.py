@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from sen12ts_pipeline.acquisition import asf_server, retry
+from sen12ts_pipeline import passing
+from sen12ts_pipeline.acquisition import asf_server
 from sen12ts_pipeline.acquisition.products import open_product
 from sen12ts_pipeline.sentinel1.manifest import read_slice
 from tests import worlds
@@ -78,7 +79,7 @@ def test_a_product_on_a_server_gives_the_same(sen12ts, product, tmp_path, monkey
 
 def test_bursts_come_from_asf_by_the_name_of_a_product(sen12ts, product, tmp_path, monkeypatch):
     monkeypatch.setenv("SEN12TS_SPOOL", str(tmp_path / "spool"))
-    for module in (asf_server, retry):
+    for module in (asf_server, passing):
         monkeypatch.setattr(module, "FIRST_WAIT_S", 0.001)
     (tmp_path / "work").mkdir()
     with BurstService([product], tmp_path / "work") as service:

@@ -8,7 +8,7 @@ from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Re
 
 COMMANDS = (
     *("backscatter", "interferogram", "fetch", "card", "export", "run", "plan", "why", "verify", "simulate"),
-    *("fetch-aux", "doctor", "reconcile", "gc"),
+    *("fetch-aux", "doctor", "gaps", "reconcile", "gc"),
 )
 OPTIONS = {
     "backscatter": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--slice", "--spacing"),
@@ -23,6 +23,7 @@ OPTIONS = {
     "simulate": ("--place",),
     "fetch-aux": ("--labels", "--orbits"),
     "doctor": (),
+    "gaps": ("--year", "--fill"),
     "reconcile": ("--aoi", "--dry-run", "--digests"),
     "gc": ("--aoi", "--older-than-days", "--artifacts", "--delete"),
 }

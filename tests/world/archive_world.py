@@ -178,8 +178,8 @@ class ArchiveWorld:
 
     def area(self, kind, **catalogue):
         """Settings of the place's area, whose products are looked for in an archive of this world."""
-        values = {"kind": kind, "urls": self.urls | {"cdse_download": self.download_url}, **catalogue}
-        return worlds.area_of(self.folder, catalogue=values)
+        values = {"kind": kind, "urls": self.urls | {"cdse_download": self.download_url}, "orbits": "annotated"}
+        return worlds.area_of(self.folder, catalogue=values | catalogue)
 
     @property
     def whole_bytes(self):

@@ -5,8 +5,8 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from sen12ts_pipeline.catalogues.orbit_lists import orbit_files_of_bucket, orbit_files_of_odata
 
+from sen12ts_pipeline.acquisition.orbit_lists import orbit_files_of_bucket, orbit_files_of_odata
 from tests.catalogues import recorded
 
 SLICES = "Attributes/OData.CSC.StringAttribute/any(att:att/Name eq 'productType' and att/Value eq 'IW_SLC__1S')"
