@@ -170,3 +170,18 @@ def test_links_lead_from_partition_to_items_and_back(item):
     assert [k["href"] for k in document["links"] if k["rel"] == "item"] == ["../metadata/a.json", "../metadata/b.json"]
     assert {k["href"] for k in document["links"] if k["rel"] == "parent"} == {"../collection.json"}
     assert {k["href"] for k in item["links"]} == {"../collection.json"}
+
+
+@pytest.mark.parametrize("kind", ["catalog", "collection"])
+def test_catalogues_are_what_stac_asks_for(kind, item):
+    jsonschema, referencing = pytest.importorskip("jsonschema"), pytest.importorskip("referencing")
+    known = get_local_schema_cache()
+    core = {uri: referencing.Resource.from_contents(document) for uri, document in known.items()}
+    registry = referencing.Registry().with_resources(core.items())
+    schema = known[f"https://schemas.stacspec.org/v1.1.0/{kind}-spec/json-schema/{kind}.json"]
+    documents = {
+        "catalog": [stac.root("Farms", ["iowa"]), stac.catalog(Partition("iowa", 2020, Season.FALL), ["a"])],
+        "collection": [stac.collection("iowa", [item], description="Triplets.", licence="other")],
+    }
+    for document in documents[kind]:
+        assert list(jsonschema.Draft7Validator(schema, registry=registry).iter_errors(document)) == []
