@@ -1,7 +1,7 @@
 """The production services as processes of this machine, with Airflow's settings as the containers have them.
 
 PostgreSQL, Redis, SeaweedFS behind a faulty proxy, Airflow's API server, scheduler, DAG processor and triggerer, and
-two Celery workers. A worker that dies is started again, as a container's restart policy does it.
+two Celery workers. A service that dies is started again, as a container's restart policy does it.
 """
 
 import contextlib
@@ -100,6 +100,7 @@ class Stack:
         self._config = config
         self._processes, self._lock, self._ending = {}, threading.RLock(), False
         self._until = contextlib.ExitStack()
+        self._down = set()
         self.starts = dict.fromkeys(SERVICES, 0)
 
     def __enter__(self):
@@ -120,7 +121,7 @@ class Stack:
             for name in SERVICES:
                 if name != "api-server":
                     self.start(name)
-            threading.Thread(target=self._keep_workers, daemon=True).start()
+            threading.Thread(target=self._keep, daemon=True).start()
             self._until = stack.pop_all()
         return self
 
@@ -204,7 +205,7 @@ class Stack:
             self.starts[name] += 1
 
     def kill(self, name):
-        """kill -9 of a service and all its processes."""
+        """kill -9 of a service and all its processes; it is started again unless it is to be down."""
         with self._lock:
             main = psutil.Process(self._processes[name].pid)
             for one in [*main.children(recursive=True), main]:
@@ -212,17 +213,25 @@ class Stack:
                     one.kill()
             self._processes[name].wait()
 
+    @contextlib.contextmanager
+    def down(self, name):
+        """A service that is killed, and not there for the length of a block."""
+        self._down.add(name)
+        self.kill(name)
+        yield
+        self._down.remove(name)
+
     def replace_worker(self, name, before):
         """Start a worker anew by another program; what it had in hand is done again."""
         with self._lock:
             self.kill(name)
             self.start(name, before)
 
-    def _keep_workers(self):
+    def _keep(self):
         while not self._ending:
-            for name in ("worker", "worker-sar"):
+            for name in SERVICES:
                 with self._lock:
-                    if not self._ending and self._processes[name].poll() is not None:
+                    if not self._ending and name not in self._down and self._processes[name].poll() is not None:
                         self._sweep(name)
                         self.start(name)
             time.sleep(0.5)

@@ -14,7 +14,6 @@ MINUTE_S = 60
 
 def scheduler_is_killed(stack):
     stack.kill("scheduler")
-    stack.start("scheduler")
     wait(lambda: stack.api("monitor/health")["scheduler"]["status"] == "healthy", 90, stack.tail("scheduler"))
 
 
@@ -30,9 +29,8 @@ def redis_forgets_everything(stack):
 
 
 def api_server_is_down_for_a_minute(stack):
-    stack.kill("api-server")
-    time.sleep(MINUTE_S)
-    stack.start("api-server")
+    with stack.down("api-server"):
+        time.sleep(MINUTE_S)
     stack.api("monitor/health")
 
 
