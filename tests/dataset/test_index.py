@@ -4,6 +4,7 @@ import io
 import json
 from datetime import date
 
+import geopandas
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -87,3 +88,12 @@ def test_parts_that_contradict_each_other_are_refused():
 def test_what_is_no_index_is_refused(body):
     with pytest.raises(ValueError, match="must be a Parquet file"):
         index.rows_of(body)
+
+
+def test_it_is_geoparquet(tmp_path):
+    (tmp_path / "index.parquet").write_bytes(index.part(ITEMS))
+    frame = geopandas.read_parquet(tmp_path / "index.parquet")
+    assert frame.crs.to_authority() in (("OGC", "CRS84"), ("EPSG", "4326"))
+    for one in frame.itertuples():
+        assert one.geometry.bounds == pytest.approx((one.lon_min, one.lat_min, one.lon_max, one.lat_max), abs=1e-6)
+    assert set(frame["split"]) <= {"train", "validation", "test", "border"}
