@@ -1,8 +1,8 @@
 """A simulated data set of fields whose classes leave traces in radar and optics, in the files of the contract.
 
 Six classes. How green a field is on a date follows from half its class (0, 1, 2) and shows in reflectance and, behind
-more noise, in cross-polarised backscatter; the class's parity shows in radar alone. So optics cannot tell more than
-half of the pixels, against a sixth by chance, and both sensors tell all.
+more noise, in cross-polarised backscatter; the class's parity shows in radar alone. So optics can tell about half of
+the pixels, against a sixth by chance, and both sensors all.
 """
 
 from datetime import date, timedelta
