@@ -5,19 +5,19 @@ from __future__ import annotations
 import http.client
 import http.cookiejar
 import logging
-import os
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.message import Message
 from http import HTTPStatus
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from sen12ts_pipeline.acquisition.provider import Provider
+from sen12ts_pipeline.acquisition.opening import Redirects, broken, is_page
+from sen12ts_pipeline.acquisition.provider import FromEnvironment, Provider
+from sen12ts_pipeline.acquisition.providers import EARTHDATA_TOKEN
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, asked_wait_s, patiently
 
@@ -29,8 +29,6 @@ DOORSTEP = (
     "S1A_IW_RAW__0SSV_20141229T072718_20141229T072750_003931_004B96_B79F.iso.xml"
 )
 """A small file of ASF's whose answer brings the cookie that the burst service takes."""
-TOKEN_VARIABLE = "SEN12TS_EARTHDATA_TOKEN"  # noqa: S105 - its name only
-
 TIMEOUT_S = 120.0
 """Longest silence of the server."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 15.0
@@ -55,13 +53,12 @@ class BurstServer:
     doorstep : str
         A file that is asked for first, for its cookie: a token alone does not let one in. Empty where none is needed.
     provider : Provider
-        How one is let in, and how much may be asked; without headers of its own, a token is taken from
-        ``SEN12TS_EARTHDATA_TOKEN``.
+        How one is let in, and how much may be asked; by default the token of ``SEN12TS_EARTHDATA_TOKEN``.
     """
 
     address: str = ADDRESS
     doorstep: str = ""
-    provider: Provider = field(default_factory=lambda: Provider("asf"))
+    provider: Provider = field(default_factory=lambda: Provider("asf", FromEnvironment(EARTHDATA_TOKEN)))
     _jar: Any = field(init=False, repr=False, compare=False, default_factory=http.cookiejar.CookieJar)
 
     def fetch(self, url: str, out: BinaryIO, check: Check, *, product: str, member: str) -> None:
@@ -94,7 +91,7 @@ class BurstServer:
             name = self._when_cut_out(url, out, product, member)
             out.flush()
             out.seek(0)
-            if out.read(256).lstrip().lower().startswith((b"<!doctype html", b"<html")):
+            if is_page(out.read(256)):
                 raise _not_let_in(url, "a web page")
             out.seek(0)
             check(name, out)
@@ -135,10 +132,9 @@ class BurstServer:
         request = urllib.request.Request(url)  # noqa: S310 - the address is http or https, see `AsfBursts`
         request.add_header("Accept-Encoding", "identity")
         headers = self.provider.access.headers()
-        token = os.environ.get(TOKEN_VARIABLE)
-        for name, value in (headers or ({"Authorization": f"Bearer {token}"} if token else {})).items():
+        for name, value in headers.items():
             request.add_unredirected_header(name, value)
-        opener = urllib.request.build_opener(_Redirects, urllib.request.HTTPCookieProcessor(self._jar))
+        opener = urllib.request.build_opener(Redirects, urllib.request.HTTPCookieProcessor(self._jar))
         try:
             with self.provider.gate.turn() as turn, opener.open(request, timeout=TIMEOUT_S) as answer:
                 yield answer
@@ -151,21 +147,7 @@ class BurstServer:
                     raise Passing(f"answered {error.code} {error.reason}") from None
                 raise _refused(error, url, product, member) from None
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            raise Passing(f"broke off ({type(error).__name__}: {getattr(error, 'reason', error)})") from None
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, and shows credentials to no other server than the one they were meant for."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> urllib.request.Request | None:
-        following = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-        if following and urlsplit(newurl)[:2] == urlsplit(req.full_url)[:2]:
-            for name, value in req.unredirected_hdrs.items():
-                if name not in ("Host", "Cookie"):
-                    following.add_unredirected_header(name, value)
-        return following
+            raise broken(error, "product", url) from None
 
 
 def _refused(error: urllib.error.HTTPError, url: str, product: str, member: str) -> Exception:
@@ -178,7 +160,7 @@ def _refused(error: urllib.error.HTTPError, url: str, product: str, member: str)
 
 def _not_let_in(url: str, got: str) -> ConfigurationError:
     rule = f"must be a bearer token of Earthdata Login whose user has accepted ASF's licence, to read {url}"
-    return ConfigurationError("environment", TOKEN_VARIABLE, rule, got)
+    return ConfigurationError("environment", EARTHDATA_TOKEN, rule, got)
 
 
 def _copy(answer: http.client.HTTPResponse, out: BinaryIO) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import http.client
 import re
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from http.client import HTTPMessage
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sen12ts_pipeline.acquisition.files import Version
+from sen12ts_pipeline.acquisition.opening import OPENER, NotLetIn, broken, let_in, shown
 from sen12ts_pipeline.acquisition.provider import TOKEN_VARIABLE, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, wait_named
@@ -56,7 +55,7 @@ class HttpFile:
     @property
     def place(self) -> str:
         """The URL without its query."""
-        return urlunsplit(urlsplit(self._url)._replace(query="", fragment=""))
+        return shown(self._url)
 
     @property
     def identity(self) -> str:
@@ -91,16 +90,9 @@ class HttpFile:
 
     def _ask(self, start: int, length: int, use: Callable[[Any, Turn], T]) -> T:
         """What `use` makes of the server's answer to a question for a range; new headers are tried once."""
-        access = self._provider.access
-        headers = access.headers()
         try:
-            return self._once(start, length, headers, use)
-        except _NotLetIn as refusal:
-            if not access.refused(headers):
-                raise self._not_let_in(refusal) from None
-        try:
-            return self._once(start, length, access.headers(), use)
-        except _NotLetIn as refusal:
+            return let_in(self._provider.access, lambda headers: self._once(start, length, headers, use))
+        except NotLetIn as refusal:
             raise self._not_let_in(refusal) from None
 
     def _once(self, start: int, length: int, headers: Mapping[str, str], use: Callable[[Any, Turn], T]) -> T:
@@ -112,7 +104,7 @@ class HttpFile:
             request.add_unredirected_header(name, value)
         with self._provider.gate.turn() as turn:
             try:
-                with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
+                with OPENER.open(request, timeout=TIMEOUT_S) as answer:
                     return use(answer, turn)
             except urllib.error.HTTPError as error:
                 with error:
@@ -120,34 +112,23 @@ class HttpFile:
                         return use(error, turn)  # an empty file has no first byte; its size is told all the same
                     raise self._refused(error) from None
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-                raise self._broken(error) from None
-
-    def _broken(self, error: Exception) -> Exception:
-        reason = getattr(error, "reason", error)
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            rule = "must have a certificate that is trusted"
-            return ConfigurationError("product", self.place, rule, str(reason))
-        return Passing(f"broke off ({type(error).__name__}: {reason})")
+                raise broken(error, "product", self.place) from None
 
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         if error.code in PASSING_STATUSES:
             return Passing(f"answered {error.code} {error.reason}", _wait_s(error))
         if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return _NotLetIn(f"answer {error.code} {error.reason}")
+            return NotLetIn(f"answer {error.code} {error.reason}")
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return Retryable(f"{self.place} has changed while it was read")
         reason = f"cannot be had from {self.place}: answer {error.code} {error.reason}"
         return BadProduct(self._product, self._member, reason)
 
-    def _not_let_in(self, refusal: _NotLetIn) -> ConfigurationError:
+    def _not_let_in(self, refusal: NotLetIn) -> ConfigurationError:
         rule = f"must be of a user who may read {self.place}"
         if self._provider.variables == TOKEN_VARIABLE:
             rule = f"must be a bearer token that may read {self.place}, or none where none is needed"
         return ConfigurationError("environment", self._provider.variables, rule, str(refusal))
-
-
-class _NotLetIn(Exception):
-    """A server did not accept who asks."""
 
 
 def received(stream: Any, length: int, turn: Turn) -> bytes:  # noqa: ANN401 - of http.client or botocore
@@ -179,32 +160,5 @@ def inside(url: str, member: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(member)}", fragment=""))
 
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, and shows what lets one in to no other server than the one it was meant for."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        following = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if following and _server(newurl) == _server(req.full_url):
-            for name, value in req.unredirected_hdrs.items():
-                if name.lower() != "host":
-                    following.add_unredirected_header(name, value)
-        return following
-
-
-def _server(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
-
-
-_OPENER = urllib.request.build_opener(_Redirects)
 
 __all__ = ["TOKEN_VARIABLE", "HttpFile", "inside", "received"]

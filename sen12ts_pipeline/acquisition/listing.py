@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from sen12ts_pipeline.acquisition.download import place_of, text_of
+from sen12ts_pipeline.acquisition.download import text_of
+from sen12ts_pipeline.acquisition.opening import shown
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.xml import parse
@@ -47,7 +48,7 @@ def objects(bucket: str, prefix: str, provider: Provider) -> Iterator[Object]:
         if not following:
             return
         if following <= marker:
-            raise BadProduct(place_of(bucket), "", f"says that its list goes on after {following!r}, again")
+            raise BadProduct(shown(bucket), "", f"says that its list goes on after {following!r}, again")
         marker = following
 
 

@@ -15,8 +15,9 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from sen12ts_pipeline.acquisition.cache import Absent, Cache
-from sen12ts_pipeline.acquisition.download import place_of, text_of
+from sen12ts_pipeline.acquisition.download import text_of
 from sen12ts_pipeline.acquisition.listing import objects
+from sen12ts_pipeline.acquisition.opening import shown
 from sen12ts_pipeline.acquisition.orbit_lists import orbit_files_named, orbit_files_of_odata
 from sen12ts_pipeline.acquisition.orbits import unzipped
 from sen12ts_pipeline.acquisition.provider import Provider
@@ -180,7 +181,7 @@ class OrbitCatalogue:
             return self.cache.folder / name
         entries = self._ask(f"Name eq '{name}'")["value"]
         if not entries:
-            raise Absent(file.name, "", f"there is none in {place_of(self.catalogue)}")
+            raise Absent(file.name, "", f"there is none in {shown(self.catalogue)}")
         return self.cache.kept(name, lambda part: self._unpacked(entries[0], file, part))
 
     def _unpacked(self, entry: dict[str, Any], file: OrbitFile, part: Path) -> None:
@@ -199,7 +200,7 @@ class OrbitCatalogue:
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or not isinstance(answer.get("value"), list):
-            raise Retryable(f"{place_of(self.catalogue)} gives {len(body)} bytes that are no list of products")
+            raise Retryable(f"{shown(self.catalogue)} gives {len(body)} bytes that are no list of products")
         return answer
 
     @property

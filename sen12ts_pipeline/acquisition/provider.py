@@ -60,11 +60,14 @@ class Bearer:
 
 
 class FromEnvironment:
-    """Implements `Access` by the token of ``SEN12TS_HTTP_TOKEN``, and by nothing where that is not set."""
+    """Implements `Access` by the token of a variable, ``SEN12TS_HTTP_TOKEN``, and by nothing where that is not set."""
+
+    def __init__(self, variable: str = TOKEN_VARIABLE) -> None:
+        self._variable = variable
 
     def headers(self) -> Mapping[str, str]:
         """The token that is set now."""
-        token = os.environ.get(TOKEN_VARIABLE)
+        token = os.environ.get(self._variable)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - of the protocol

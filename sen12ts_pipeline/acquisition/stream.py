@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit, urlunsplit
 
-from sen12ts_pipeline.acquisition.http import _OPENER, TIMEOUT_S, _NotLetIn
+from sen12ts_pipeline.acquisition.http import TIMEOUT_S
+from sen12ts_pipeline.acquisition.opening import BROKEN, OPENER, NotLetIn, broken, let_in, shown
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, patiently, wait_named
@@ -21,8 +19,6 @@ from sen12ts_pipeline.ports import Turn
 
 CHUNK_BYTES = 2**20
 
-_BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
-"""Faults of a connection; a full disk is none of them."""
 _RANGE = re.compile(r"^bytes (\d+)-\d+/(\d+)$")
 _UNSATISFIED = re.compile(r"^bytes \*/(\d+)$")
 
@@ -47,7 +43,7 @@ class Stream:
     @property
     def place(self) -> str:
         """The URL without its query."""
-        return urlunsplit(urlsplit(self._url)._replace(query="", fragment=""))
+        return shown(self._url)
 
     def complete(self, out: BinaryIO) -> None:
         """Write what a file lacks.
@@ -71,38 +67,25 @@ class Stream:
                     raise
 
     def _let_in(self, out: BinaryIO) -> None:
-        """One request, or two where what lets one in has to be renewed; nobody waits for that with a turn in hand."""
-        headers = self._provider.access.headers()
+        """One request, or two where what lets one in has to be renewed."""
         try:
-            return self._once(out, headers)
-        except _NotLetIn as refusal:
-            if not self._provider.access.refused(headers):
-                raise self._not_let_in(refusal) from None
-        try:
-            return self._once(out, self._provider.access.headers())
-        except _NotLetIn as refusal:
-            raise self._not_let_in(refusal) from None
-
-    def _not_let_in(self, refusal: Exception) -> ConfigurationError:
-        rule = f"must be of a user who may read {self.place}"
-        return ConfigurationError("environment", self._provider.variables, rule, str(refusal))
+            let_in(self._provider.access, lambda headers: self._once(out, headers))
+        except NotLetIn as refusal:
+            rule = f"must be of a user who may read {self.place}"
+            raise ConfigurationError("environment", self._provider.variables, rule, str(refusal)) from None
 
     def _once(self, out: BinaryIO, headers: Mapping[str, str]) -> None:
         have = out.seek(0, os.SEEK_END)
         with self._provider.gate.turn() as turn:
             try:
-                with _OPENER.open(self._request(have, headers), timeout=TIMEOUT_S) as answer:
+                with OPENER.open(self._request(have, headers), timeout=TIMEOUT_S) as answer:
                     self._write(answer, have, out, turn)
             except urllib.error.HTTPError as error:
                 with error:
                     if not self._is_complete(error, have, out):
                         raise self._refused(error) from None
-            except _BROKEN as error:
-                reason = getattr(error, "reason", error)
-                if isinstance(reason, ssl.SSLCertVerificationError):
-                    rule = "must have a certificate that is trusted"
-                    raise ConfigurationError("product", self.place, rule, str(reason)) from None
-                raise Passing(f"broke off ({type(error).__name__}: {reason})") from None
+            except BROKEN as error:
+                raise broken(error, "product", self.place) from None
 
     def _request(self, have: int, headers: Mapping[str, str]) -> urllib.request.Request:
         request = urllib.request.Request(self._url)  # noqa: S310 - the scheme is http or https: a place's
@@ -152,5 +135,5 @@ class Stream:
         if error.code in PASSING_STATUSES:
             return Passing(said, wait_named(error.headers))
         if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return _NotLetIn(said)
+            return NotLetIn(said)
         return BadProduct(self._product, "", f"cannot be had from {self.place}: {said}")

@@ -6,9 +6,10 @@ from lxml import etree
 from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition import asf_server
 from sen12ts_pipeline.acquisition.asf_bursts import HEAD_ALONE_BYTES, AsfBursts
-from sen12ts_pipeline.acquisition.asf_server import TOKEN_VARIABLE, BurstServer
+from sen12ts_pipeline.acquisition.asf_server import BurstServer
 from sen12ts_pipeline.acquisition.products import FolderProduct
 from sen12ts_pipeline.acquisition.provider import Provider
+from sen12ts_pipeline.acquisition.providers import EARTHDATA_TOKEN
 from sen12ts_pipeline.acquisition.small_safe import write_small
 from sen12ts_pipeline.acquisition.spool import read_extent
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
@@ -235,9 +236,9 @@ class Badge:
 class TestAccess:
     def test_is_by_a_token_of_the_environment(self, product, safe, service, monkeypatch):
         service.token = "secret"
-        with pytest.raises(ConfigurationError, match=rf"{TOKEN_VARIABLE}: must be a bearer token of Earthdata Login"):
+        with pytest.raises(ConfigurationError, match=rf"{EARTHDATA_TOKEN}: must be a bearer token of Earthdata Login"):
             product.members()
-        monkeypatch.setenv(TOKEN_VARIABLE, "secret")
+        monkeypatch.setenv(EARTHDATA_TOKEN, "secret")
         assert product.members() == safe.members()
 
     def test_is_by_what_the_provider_shows(self, service, safe, spool):
