@@ -81,10 +81,9 @@ def read_strips(read: Read) -> Strips:
         if tags[tag].tolist() != [value]:
             raise ValueError(f"has {tags[tag].tolist()} in tag {tag}, needs {value}: complex 16-bit integers, unpacked")
     samples, lines = int(tags[_WIDTH][0]), int(tags[_HEIGHT][0])
-    each = max(min(int(tags[_STRIP_LINES][0]), lines), 1) * samples * SAMPLE_BYTES
-    strips = tags[_STRIPS]
-    count = -(-lines * samples * SAMPLE_BYTES // each)
-    if len(strips) != count or not np.array_equal(strips, strips[0] + np.arange(count) * each):
+    strips, together = tags[_STRIPS], max(min(int(tags[_STRIP_LINES][0]), lines), 1)
+    each = together * samples * SAMPLE_BYTES
+    if len(strips) != -(-lines // together) or not np.array_equal(strips, strips[0] + np.arange(len(strips)) * each):
         raise ValueError("has lines that do not follow one another")
     return Strips(samples, lines, int(strips[0]), order == ">")
 

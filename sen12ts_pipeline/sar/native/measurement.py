@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import functools
 import os
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,17 +22,12 @@ from rasterio.windows import Window
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import ProductFiles
 from sen12ts_pipeline.sar.native.scene import PlacedBurst
+from sen12ts_pipeline.sentinel1.strips import SAMPLE_BYTES, Read, read_strips
 
 Int16 = npt.NDArray[np.int16]
 
 HEAD_BYTES = 256 * 2**10
 """What is asked for to learn a file's layout; header and strip table take up to 160 kB."""
-
-_SAMPLE_BYTES = 4
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIPS, _BANDS, _STRIP_LINES, _FORMAT = 256, 257, 258, 259, 273, 277, 278, 339
-_PLAIN = {_BITS: 8 * _SAMPLE_BYTES, _COMPRESSION: 1, _BANDS: 1, _FORMAT: 5}
-_WHOLE_NUMBERS = {3: (2, "<u2"), 4: (4, "<u4")}
-_LARGEST_TABLE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,45 +137,22 @@ def _layout(measurement: _Measurement, _stamp: tuple[int, ...]) -> _Layout:
         return _Layout(source.width, source.height, str(source.dtypes[0]), -1)
 
 
-def _plain_layout(read: Callable[[int, int], bytes]) -> _Layout | None:
-    """Layout of a classic little-endian TIFF whose uncompressed lines follow one another; None for any other file.
-
-    TIFF 6.0, sections 2 and 8; sample format 5 is a complex integer. `read` takes first byte and length.
-    """
-    if read(0, 4) != b"II*\0":
+def _plain_layout(read: Read) -> _Layout | None:
+    """Layout of a classic little-endian TIFF whose uncompressed lines follow one another; None for any other file."""
+    try:
+        strips = read_strips(read)
+    except ValueError:
         return None
-    tags = _tags(read, *struct.unpack("<I", read(4, 4)))
-    if not _PLAIN.keys() | {_WIDTH, _HEIGHT, _STRIPS, _STRIP_LINES} <= tags.keys():
-        return None
-    width, height, strips = int(tags[_WIDTH][0]), int(tags[_HEIGHT][0]), tags[_STRIPS].astype(np.int64)
-    strip_lines = max(min(int(tags[_STRIP_LINES][0]), height), 1)
-    follow = strips[0] + np.arange(len(strips)) * (strip_lines * width * _SAMPLE_BYTES)
-    whole = len(strips) == -(-height // strip_lines) and np.array_equal(strips, follow)
-    if not whole or any(tags[tag].tolist() != [value] for tag, value in _PLAIN.items()):
-        return None
-    return _Layout(width, height, "complex_int16", int(strips[0]))
-
-
-def _tags(read: Callable[[int, int], bytes], directory: int) -> dict[int, npt.NDArray[Any]]:
-    """Whole numbers of the first image's directory, by tag."""
-    (entries,) = struct.unpack("<H", read(directory, 2))
-    tags = {_COMPRESSION: np.ones(1), _BANDS: np.ones(1)}
-    for tag, kind, count, value in struct.iter_unpack("<HHI4s", read(directory + 2, 12 * entries)):
-        item_bytes, dtype = _WHOLE_NUMBERS.get(kind, (0, ""))
-        if 0 < count * item_bytes <= _LARGEST_TABLE_BYTES:
-            near = count * item_bytes <= len(value)
-            table = value if near else read(int.from_bytes(value, "little"), count * item_bytes)
-            tags[tag] = np.frombuffer(table, dtype, count)
-    return tags
+    return None if strips.big_endian else _Layout(strips.samples, strips.lines, "complex_int16", strips.first)
 
 
 def _read_lines(measurement: _Measurement, layout: _Layout, burst: range, part: Part) -> Int16:
     """Read from the lines of a burst, counted in the file."""
     values: Int16 = np.empty((part.rows, part.cols, 2), "<i2")
-    line_bytes, stride = part.cols * _SAMPLE_BYTES, layout.width * _SAMPLE_BYTES
+    line_bytes, stride = part.cols * SAMPLE_BYTES, layout.width * SAMPLE_BYTES
     lines = values.data.cast("B")
     with measurement.opened(layout.first + burst.start * stride, len(burst) * stride) as (descriptor, at):
-        start = at + part.top * stride + part.left * _SAMPLE_BYTES
+        start = at + part.top * stride + part.left * SAMPLE_BYTES
         for row in range(part.rows):
             line = lines[row * line_bytes : (row + 1) * line_bytes]
             if os.preadv(descriptor, [line], start + row * stride) != line_bytes:
