@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sen12ts_pipeline.acquisition.download import Absent, download
+from sen12ts_pipeline.acquisition.homes import user_cache
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 
@@ -152,8 +153,7 @@ class Cache:
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Folder of fetched files where none is set: ``SEN12TS_CACHE``, else one in the user's cache."""
-    home = Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return Path(environ.get(FOLDER_VARIABLE) or home / "sen12ts" / "auxiliary").absolute()
+    return Path(environ.get(FOLDER_VARIABLE) or user_cache(environ) / "auxiliary").absolute()
 
 
 def digest_of(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sen12ts_pipeline.acquisition.homes import user_cache
 from sen12ts_pipeline.acquisition.provider import Access, Anyone, Bearer, Provider, S3Access
 from sen12ts_pipeline.acquisition.tokens import FOLDER_VARIABLE, TokenAccess
 from sen12ts_pipeline.errors import ConfigurationError
@@ -104,5 +105,4 @@ def _both(environ: Mapping[str, str], one: str, other: str) -> tuple[str, str]:
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
-    cache = Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return Path(environ.get(FOLDER_VARIABLE) or cache / "sen12ts" / "tokens")
+    return Path(environ.get(FOLDER_VARIABLE) or user_cache(environ) / "tokens")

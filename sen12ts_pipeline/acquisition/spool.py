@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from sen12ts_pipeline.acquisition.homes import user_cache
 from sen12ts_pipeline.errors import ConfigurationError, Retryable
 
 FOLDER_VARIABLE = "SEN12TS_SPOOL"
@@ -78,7 +79,6 @@ class Spool:
             When the size is not a positive number.
         """
         named = environ.get(FOLDER_VARIABLE)
-        cache = Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
         text = environ.get(SIZE_VARIABLE) or str(size_gb or DEFAULT_GB)
         try:
             limit_gb = float(text)
@@ -86,7 +86,7 @@ class Spool:
             limit_gb = math.nan
         if not (math.isfinite(limit_gb) and limit_gb > 0):
             raise ConfigurationError("environment", SIZE_VARIABLE, "must be a positive number of gigabytes", text)
-        place = Path(named) if named else folder or cache / "sen12ts" / "spool"
+        place = Path(named) if named else folder or user_cache(environ) / "spool"
         return cls(place.absolute(), round(limit_gb * BYTES_PER_GB))
 
     def keep(self, identity: Identity, size: int, fill: Fill, *, resumed: bool = False) -> Path:
