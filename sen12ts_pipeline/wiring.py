@@ -21,6 +21,7 @@ from sen12ts_pipeline.acquisition.asf_server import ADDRESS, DOORSTEP, BurstServ
 from sen12ts_pipeline.acquisition.auxiliary import Auxiliary
 from sen12ts_pipeline.acquisition.cache import Cache, cache_folder
 from sen12ts_pipeline.acquisition.counted import Counted
+from sen12ts_pipeline.acquisition.homes import CACHE_VARIABLE
 from sen12ts_pipeline.acquisition.live import ChainSource, LiveSource
 from sen12ts_pipeline.acquisition.orbits import OrbitFolder
 from sen12ts_pipeline.acquisition.paths import PathSource
@@ -35,7 +36,7 @@ from sen12ts_pipeline.catalogues.chain import Link
 from sen12ts_pipeline.catalogues.orbits import WithOrbits
 from sen12ts_pipeline.dataset.classes import LandClass, Table, named, read_classes, table_from, table_of
 from sen12ts_pipeline.domain.passes import Pass, Slice
-from sen12ts_pipeline.domain.quotas import QUOTAS
+from sen12ts_pipeline.domain.quotas import QUOTAS, Quota
 from sen12ts_pipeline.domain.seasons import Partition, Season, pass_search
 from sen12ts_pipeline.errors import ConfigurationError, Sen12tsError
 from sen12ts_pipeline.labels.maps import CdlLabels, WorldCoverLabels
@@ -81,7 +82,7 @@ def connect(aoi: str, environ: Mapping[str, str] | None = None) -> Services:
         When a setting is wrong or a file that it names is not there.
     """
     values = os.environ if environ is None else environ
-    relevant = tuple(sorted((k, v) for k, v in values.items() if k.startswith("SEN12TS")))
+    relevant = tuple(sorted((k, v) for k, v in values.items() if k.startswith("SEN12TS") or k == CACHE_VARIABLE))
     return _connect(aoi, relevant)
 
 
@@ -97,8 +98,9 @@ def preview(aoi: str, environ: Mapping[str, str] = os.environ) -> Services:
     Elevations, orbit files and labels that would be fetched are not there, unless the area was begun in the store.
     """
     settings, area = load_settings(environ=environ), find_aoi(aoi, environ)
-    fetches = area.dem.source != "file" or area.dem.fetches_geoid or area.labels.path is None
-    if not fetches or any(True for _ in store_of(settings).keys(f"{aoi}/partitions/")):
+    if not (area.dem.is_fetched or area.labels.is_fetched) or any(
+        True for _ in store_of(settings).keys(f"{aoi}/partitions/")
+    ):
         return connect(aoi, environ)
     return assemble(settings, area, environ, fetch=False)
 
@@ -126,15 +128,15 @@ def assemble(
     fetching = auxiliary(settings, environ)
     orbits = orbits_of(aoi, fetching) if fetch else NO_ORBIT_FILES
     dem: Any = _Unfetched("dem")
-    if fetch or not (aoi.dem.source != "file" or aoi.dem.fetches_geoid):
+    if fetch or not aoi.dem.is_fetched:
         dem = dem_of(aoi, fetching)
         dem.check()
     own = read_classes(aoi.labels.classes) if aoi.labels.classes else ()
     classes = _classes(aoi.labels, own)
     labels: Any = _Unfetched("labels", aoi.labels.year or _year_in(aoi.labels.name))
-    if fetch or aoi.labels.path is not None:
+    if fetch or not aoi.labels.is_fetched:
         labels = _labels(aoi.labels, _label_place(aoi, fetching), own, classes)
-    store = store_of(settings)
+    store, serves = store_of(settings), _first_provider(settings, aoi)
     artifacts = Artifacts(store)
     rules = settings.rules.to_rules(aoi.budget_gb)
     book = SqlLedger.connect(settings.ledger_url, cap=rules.cap_per_season)
@@ -165,8 +167,8 @@ def assemble(
         broken=lambda: dict(found.broken),
         notes=lambda: list(getattr(found, "notes", ())),
         fetched=lambda: list(getattr(products, "notes", ())),
-        provider=_first_provider(settings, aoi),
-        quota=settings.quota_of(_first_provider(settings, aoi)),
+        provider=serves,
+        quota=settings.quota_of(serves),
         isolate=settings.isolate,
         watched=shelf,
     )
@@ -221,7 +223,7 @@ def _labels(chosen: LabelSettings, path: Path, own: Sequence[LandClass], classes
 
 def _label_place(aoi: AoiSettings, fetching: Auxiliary) -> Path:
     """File or folder of an area's labels; a map that is published is fetched where no path is set."""
-    if aoi.labels.path is None and aoi.labels.source in ("worldcover", "cdl", "parcels"):
+    if aoi.labels.is_fetched:
         return fetching.label_place(aoi.labels.name, aoi.name, read_boundary(aoi))
     return _needed(f"area {aoi.name}", "labels.path", aoi.labels.path)
 
@@ -244,8 +246,10 @@ def auxiliary(settings: Settings, environ: Mapping[str, str] = os.environ) -> Au
     """What is fetched besides products."""
     folder = settings.auxiliary.folder or cache_folder(environ)
     urls = {str(name): url for name, url in settings.auxiliary.urls.items()}
-    logins = {"cdse": provider("cdse", settings, environ), "earthdata": provider("asf", settings, environ)}
-    return Auxiliary(Cache(folder, provider("aws", settings, environ)), urls, logins)
+    logins = {"cdse": "cdse", "earthdata": "asf"}
+    return Auxiliary(
+        Cache(folder, provider("aws", settings, environ)), urls, lambda name: provider(logins[name], settings, environ)
+    )
 
 
 def orbits_of(aoi: AoiSettings, fetching: Auxiliary) -> OrbitFiles:
@@ -298,7 +302,13 @@ def _catalogue(
 
 def quotas_of(settings: Settings) -> Quotas:
     """Quotas of all providers, kept in the ledger's database by all workers together."""
-    return Quotas(settings.ledger_url, {name: settings.quota_of(name) for name in QUOTAS})
+    return _quotas(settings.ledger_url, tuple((name, settings.quota_of(name)) for name in sorted(QUOTAS)))
+
+
+@functools.lru_cache(maxsize=4)
+def _quotas(url: str, quotas: tuple[tuple[str, Quota], ...]) -> Quotas:
+    """One for each database and process, so that its connection is kept once."""
+    return Quotas(url, dict(quotas))
 
 
 def provider(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,18 +42,19 @@ class Auxiliary:
         Its folder holds one for each kind.
     urls : mapping
         Addresses that differ from `URLS`.
-    providers : mapping
-        Who lets one in: ``cdse`` for orbit files that the open bucket lacks, ``earthdata`` for SRTMGL1.
+    provider_of : callable
+        Who lets one in, by name, asked when needed: ``cdse`` for orbit files that the open bucket lacks, ``earthdata``
+        for SRTMGL1.
     """
 
     cache: Cache
     urls: Mapping[str, str] = field(default_factory=dict)
-    providers: Mapping[str, Provider] = field(default_factory=dict)
+    provider_of: Callable[[str], Provider] = Provider
 
     def orbits(self, *, restituted: bool) -> OrbitArchive:
         """Orbit files; nothing is asked for yet."""
         bucket = OrbitBucket(self.cache.within("orbits"), self._url("orbits"))
-        cdse = self.cache.within("orbits", self._provider("cdse"))
+        cdse = self.cache.within("orbits", self.provider_of("cdse"))
         catalogue = OrbitCatalogue(cdse, self._url("cdse_catalogue"), self._url("cdse_download"))
         return OrbitArchive([bucket, catalogue], restituted=restituted)
 
@@ -61,7 +62,7 @@ class Auxiliary:
         """The elevation model of an area: ``glo30`` or ``srtmgl1``."""
         if source == "glo30":
             return elevation.glo30(area, self.cache.within("glo30"), self._url("glo30"))
-        cache = self.cache.within("srtmgl1", self._provider("earthdata"))
+        cache = self.cache.within("srtmgl1", self.provider_of("earthdata"))
         return elevation.srtmgl1(area, cache, self._url("srtmgl1"))
 
     def egm2008(self) -> Path:
@@ -102,6 +103,3 @@ class Auxiliary:
 
     def _url(self, name: str) -> str:
         return self.urls.get(name) or URLS[name]
-
-    def _provider(self, name: str) -> Provider:
-        return self.providers.get(name) or Provider(name)

@@ -523,6 +523,11 @@ class DemSettings(Options):
         return {"glo30": "egm2008", "srtmgl1": "egm96"}.get(self.source, self.vertical)
 
     @property
+    def is_fetched(self) -> bool:
+        """Whether anything of it comes from elsewhere."""
+        return self.source != "file" or self.fetches_geoid
+
+    @property
     def fetches_geoid(self) -> bool:
         """Whether the grid of EGM2008 is fetched."""
         wanted = self.geoid == "fetch" or (self.geoid is None and self.source == "glo30" and not self.allow_egm96)
@@ -545,7 +550,8 @@ class LabelSettings(Options):
     )
     path: FilePath | None = Field(
         default=None,
-        description="A raster, a folder of rasters, or a file of polygons; needed before anything can be made.",
+        description="A raster, a folder of rasters, or a file of polygons; without one, `worldcover`, `cdl` and "
+        "`parcels` are fetched by their `name`, and the others are refused.",
     )
     layer: str = Field(default="", description="Layer of a file of polygons that has several.")
     column: str = Field(
@@ -566,6 +572,11 @@ class LabelSettings(Options):
     allow_other_year: bool = Field(
         default=False, description="Whether the map may be of another year than the imagery; it is recorded then."
     )
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether it is a published map of which no file is given."""
+        return self.path is None and self.source in ("worldcover", "cdl", "parcels")
 
     @field_validator("column")
     @classmethod
