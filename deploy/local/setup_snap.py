@@ -6,6 +6,7 @@ is one of the system's Python, and sees its packages.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -13,10 +14,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PLACE = ROOT / ".sen12ts" / "snap-env"
+from deploy.local import commands
+
+call = functools.partial(commands.call, "test-snap", stdout=subprocess.DEVNULL)
+PLACE = commands.ROOT / ".sen12ts" / "snap-env"
 PYTHON = PLACE / "bin" / "python"
-LIST = ROOT / "requirements" / "snap.txt"
+LIST = commands.ROOT / "requirements" / "snap.txt"
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 DEBIAN_PACKAGES = ("python3-gdal", "python3-psycopg2")
 STAMP = "made-from"
@@ -30,7 +33,7 @@ def main() -> None:
     stamp = PLACE / STAMP
     if stamp.exists() and stamp.read_text() == wanted and imports(PYTHON, WORKS):
         return
-    say("Setting up .sen12ts/snap-env for pyroSAR.")
+    commands.say("Setting up .sen12ts/snap-env for pyroSAR.")
     if not imports(SYSTEM_PYTHON, TRIED):
         install_system_packages()
     shutil.rmtree(PLACE, ignore_errors=True)
@@ -51,7 +54,7 @@ def install_system_packages() -> None:
             f"make test-snap: {SYSTEM_PYTHON} needs GDAL's bindings and psycopg2; on Debian and Ubuntu: "
             f"apt-get install {names}"
         )
-    say(f"Installing {names}.")
+    commands.say(f"Installing {names}.")
     call("apt-get", "update", "-qq")
     call("apt-get", "install", "-qq", "--no-install-recommends", *DEBIAN_PACKAGES)
     if not imports(SYSTEM_PYTHON, TRIED):
@@ -66,23 +69,6 @@ def imports(python: Path, program: str) -> bool:
     environment.pop("PYTHONPATH", None)
     command = [python, "-s", "-c", program]
     return subprocess.run(command, env=environment, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
-
-
-def call(*command: str | Path) -> None:
-    """Run a command; a failure ends the setup with its exit status."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    environment.pop("PYTHONPATH", None)
-    status = subprocess.run(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ).returncode
-    if status:
-        sys.exit(f"make test-snap: failed with exit status {status}: {' '.join(map(str, command))}")
-
-
-def say(text: str) -> None:
-    """Tell what takes a while."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PLACE = ROOT / ".sen12ts" / "torch-env"
+from deploy.local import commands
+
+call = functools.partial(commands.call, "test-applications")
+PLACE = commands.ROOT / ".sen12ts" / "torch-env"
 PYTHON = PLACE / "bin" / "python"
 PACKAGES = ("torch==2.13.0", "webdataset==1.0.2", "xarray==2026.9.0")
 """Not locked by digests: PyTorch's wheels differ by accelerator."""
@@ -24,8 +26,7 @@ def main() -> None:
     stamp = PLACE / STAMP
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    sys.stdout.write("Setting up .sen12ts/torch-env with PyTorch; this takes some minutes.\n")
-    sys.stdout.flush()
+    commands.say("Setting up .sen12ts/torch-env with PyTorch; this takes some minutes.")
     shutil.rmtree(PLACE, ignore_errors=True)
     call(sys.executable, "-m", "venv", "--without-pip", PLACE)
     folder = PLACE / Path(beside).relative_to(sys.prefix)
@@ -35,13 +36,6 @@ def main() -> None:
     )
     call(PYTHON, "-c", "import torch, webdataset, xarray")
     stamp.write_text(wanted)
-
-
-def call(*command: str | Path) -> None:
-    """Run a command; a failure ends the setup with its exit status."""
-    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
-    if status:
-        sys.exit(f"make test-applications: failed with exit status {status}: {' '.join(map(str, command))}")
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PLACE = ROOT / ".sen12ts" / "production-env"
+from deploy.local import commands
+
+call = functools.partial(commands.call, "test-production", stdout=sys.stderr)
+PLACE = commands.ROOT / ".sen12ts" / "production-env"
 PYTHON = PLACE / "bin" / "python"
 LISTS = ("run", "production", "dev")
 PACKAGES = {"redis-server": "redis-server", "initdb": "postgresql", "faketime": "faketime"}
@@ -21,14 +23,14 @@ STAMP = PLACE / "made-from"
 def main() -> None:
     """Make the environment unless it is there, made from the same lists; install the servers where that is possible."""
     install_servers()
-    lists = [ROOT / "requirements" / f"{name}.txt" for name in LISTS]
+    lists = [commands.ROOT / "requirements" / f"{name}.txt" for name in LISTS]
     wanted = hashlib.sha256("".join([str(PLACE), *(one.read_text() for one in lists)]).encode()).hexdigest()
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
-    say("Setting up .sen12ts/production-env: Airflow with Celery, one to three minutes.")
+    commands.say("Setting up .sen12ts/production-env: Airflow with Celery, one to three minutes.")
     shutil.rmtree(PLACE, ignore_errors=True)
     call(sys.executable, "-m", "venv", "--without-pip", PLACE)
-    uv = (ROOT / ".venv" / "bin" / "uv", "--quiet", "--no-config", "pip", "install", "--python", PYTHON)
+    uv = (commands.ROOT / ".venv" / "bin" / "uv", "--quiet", "--no-config", "pip", "install", "--python", PYTHON)
     call(*uv, "--require-hashes", *(part for one in lists for part in ("-r", one)))
     STAMP.write_text(wanted)
 
@@ -39,9 +41,9 @@ def install_servers() -> None:
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        say(f"Not installed: {', '.join(missing)}; on Debian and Ubuntu: apt-get install {' '.join(missing)}")
+        commands.say(f"Not installed: {', '.join(missing)}; on Debian and Ubuntu: apt-get install {' '.join(missing)}")
         return
-    say(f"Installing {', '.join(missing)}.")
+    commands.say(f"Installing {', '.join(missing)}.")
     call("apt-get", "update", "-qq")
     call("apt-get", "install", "-qq", "--no-install-recommends", *missing)
 
@@ -49,21 +51,6 @@ def install_servers() -> None:
 def is_there(program: str) -> bool:
     """Whether a program is on the path, or among PostgreSQL's, which Debian keeps off it."""
     return bool(shutil.which(program) or list(Path("/usr/lib/postgresql").glob(f"*/bin/{program}")))
-
-
-def call(*command: str | Path) -> None:
-    """Run a command; a failure ends the setup with its exit status."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    environment.pop("PYTHONPATH", None)
-    status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode
-    if status:
-        sys.exit(f"make test-production: failed with exit status {status}: {' '.join(map(str, command))}")
-
-
-def say(text: str) -> None:
-    """Tell what takes a while."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
