@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +12,9 @@ from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
 from pyproj.transformer import TransformerGroup
 
 from sen12ts_pipeline.domain.lattice import Grid, to_geographic
+from sen12ts_pipeline.quiet import ignored
 
 Float64 = npt.NDArray[np.float64]
-
-_warnings = threading.Lock()
-
-
-@contextmanager
-def ignored(category: type[Warning]) -> Iterator[None]:
-    """Ignore warnings of a category; one thread at a time, because Python keeps its filters for all of them."""
-    with _warnings, warnings.catch_warnings():
-        warnings.simplefilter("ignore", category)
-        yield
 
 
 def without_network() -> None:

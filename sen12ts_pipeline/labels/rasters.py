@@ -18,8 +18,9 @@ from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.domain.layers import NODATA
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.digests import digest_of
-from sen12ts_pipeline.labels.places import Float64, centres, ignored, transformer, without_network
+from sen12ts_pipeline.labels.places import Float64, centres, transformer, without_network
 from sen12ts_pipeline.ports import Int16, Label
+from sen12ts_pipeline.quiet import ignored
 
 KEY = "labels.path"
 RASTERS = (".tif", ".tiff", ".vrt")

@@ -31,8 +31,9 @@ from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.labels.digests import digest_of
 from sen12ts_pipeline.labels.features import COLUMN_KEY, KEY, FeatureFile, Features, Objects
 from sen12ts_pipeline.labels.names import Codes, dun_codes
-from sen12ts_pipeline.labels.places import ignored, transformer, without_network
+from sen12ts_pipeline.labels.places import transformer, without_network
 from sen12ts_pipeline.ports import Int16, Label
+from sen12ts_pipeline.quiet import ignored
 
 CLASSES_KEY = "labels.classes"
 MARGIN_PIXELS = 2
@@ -210,7 +211,8 @@ def _mended(found: Features) -> tuple[Objects, dict[str, int]]:
     shapes = shapely.force_2d(shapes)
     finite = np.isfinite(shapely.bounds(shapes)).all(axis=1)
     shapes[~finite] = Polygon()
-    faulty = ~shapely.is_valid(shapes)
+    with ignored(RuntimeWarning):  # which this function does by itself, with filters that all threads share
+        faulty = ~shapely.is_valid(shapes)
     shapes[faulty] = shapely.make_valid(shapes[faulty], method="structure", keep_collapsed=False)
     areal = np.array([_polygons(shape) for shape in shapes], object) if len(shapes) else shapes
     lost = shapely.is_empty(areal)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-import warnings
 from collections import OrderedDict
 from contextlib import ExitStack
 from types import TracebackType
@@ -19,14 +17,13 @@ from rasterio.windows import Window
 
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import ProductFiles
+from sen12ts_pipeline.quiet import ignored
 
 log = logging.getLogger(__name__)
 
 KINDS = {"JP2OpenJPEG": "a JPEG 2000 image", "GTiff": "a GeoTIFF image"}
 
 Stored = npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
-
-_opening = threading.Lock()
 
 
 class Image:
@@ -118,8 +115,7 @@ class Image:
         return window
 
     def _open(self, path: str) -> DatasetReader:
-        with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the metadata's grid is what counts
+        with ignored(NotGeoreferencedWarning):  # the metadata's grid is what counts
             try:
                 found: DatasetReader = rasterio.open(path, driver=self._driver, sharing=False)
                 return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning
 
 from sen12ts_pipeline.domain.lattice import to_geographic
+from sen12ts_pipeline.quiet import ignored
 from sen12ts_pipeline.simulate.landcover import LandCover
 from sen12ts_pipeline.simulate.optical import BANDS, OFFSET, Frame, Granule, mgrs, sensed
 from sen12ts_pipeline.simulate.place import Place
@@ -135,9 +135,8 @@ def _averaged(values: npt.NDArray[np.uint16], times: int) -> npt.NDArray[np.uint
 
 def write_jp2(path: Path, values: npt.NDArray[np.generic], frame: Frame, resolution: int) -> None:
     """Write one image without loss."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(
+    with ignored(NotGeoreferencedWarning):  # of a raster in memory, before it gets its place
+        file = rasterio.open(
             path,
             "w",
             driver="JP2OpenJPEG",
@@ -150,8 +149,9 @@ def write_jp2(path: Path, values: npt.NDArray[np.generic], frame: Frame, resolut
             QUALITY="100",
             REVERSIBLE="YES",
             YCBCR420="NO",
-        ) as file:
-            file.write(values, 1)
+        )
+    with file:
+        file.write(values, 1)
 
 
 def _zulu(time: datetime) -> str:

@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import geopandas
@@ -225,6 +227,22 @@ class TestFiles:
             together = list(pool.map(lambda tile: source.label(tile.grid).codes, tiles))
         for tile, codes in zip(tiles, together, strict=True):
             np.testing.assert_array_equal(codes, ParcelLabels(DUN).label(tile.grid).codes)
+
+    def test_leave_the_warnings_of_other_threads_alone(self, tmp_path):
+        """Python keeps its filters for all threads; here they take turns as often as they can."""
+        source, before = (
+            VectorLabels(written(tmp_path / "a.parquet", [(square(0, 0), 7)] * 20), "code"),
+            warnings.filters,
+        )
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                labels = list(pool.map(lambda _: source.label(GRID), range(200)))
+        finally:
+            sys.setswitchinterval(usual)
+        assert {int(label.codes[0, 0]) for label in labels} == {7}
+        assert warnings.filters is before
 
     def test_without_a_feature_near_give_an_empty_label(self):
         label = ParcelLabels(DUN).label(TileId.at(0.0, 0.001).grid)
