@@ -18,7 +18,8 @@ def nothing_was_lost(made, left_out=()):
         Names of triplets that the drill made impossible.
     """
     wanted = [name for name in made.triplets(made.expected) if name not in left_out]
-    assert made.triplets(made.files) == wanted
+    there = made.triplets(made.files)
+    assert there == wanted, f"lost {set(wanted) - set(there)}, made besides {set(there) - set(wanted)}"
     assert verify(made.folder) == []
     assert reconcile(made.store, made.ledger, cap=CAP, aoi=made.partition.aoi, write=False, digests=True) == []
     if not left_out:

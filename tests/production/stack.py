@@ -281,8 +281,9 @@ class Stack:
             try:
                 return launchers.ask(self.port, f"/api/v2/{path}", self._token, body, method)
             except urllib.error.HTTPError as error:
-                if error.code < 500 and error.code != 404:
-                    raise AssertionError(f"{path}: {error.code} {error.read().decode()[:500]}") from error
+                with error:
+                    if error.code < 500 and error.code != 404:
+                        raise AssertionError(f"{path}: {error.code} {error.read().decode()[:500]}") from error
             except (OSError, ValueError):
                 pass
             time.sleep(1)

@@ -1,5 +1,8 @@
 """The main job on PostgreSQL, Redis, S3 and two Celery workers: the data set of the embedded default, bit for bit."""
 
+import urllib.error
+import urllib.request
+
 import pytest
 
 pytestmark = [pytest.mark.needs_production, pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -16,13 +19,11 @@ def test_it_makes_the_data_set_of_the_embedded_default(stack, made):
 
 
 def test_the_user_interface_and_the_interface_for_programs_need_a_login(stack):
-    import urllib.error
-    import urllib.request
-
     for path in ("/api/v2/dags", "/api/v2/connections", "/api/v2/plugins"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{stack.port}{path}", timeout=30)
-        assert refused.value.code == 401, path
+        with refused.value:
+            assert refused.value.code == 401, path
 
 
 def test_no_secret_is_in_any_log(stack):
