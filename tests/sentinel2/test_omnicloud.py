@@ -1,7 +1,7 @@
 """OmniCloudMask: weights that the user names and nothing else; its inference where it is installed.
 
-The published weights are not at hand. Networks of their kind are: one with random weights, and one whose weights are set so
-that it is known what it must see.
+The published weights are not at hand. Networks of their kind are: one with random weights, and one whose weights are
+set so that it is known what it must see.
 """
 
 import hashlib
@@ -86,13 +86,16 @@ def saved(state, folder, name="regnety_004.safetensors"):
 def thresholds(network, clear=1.0):
     """Weights by which a pixel is thick cloud, thin cloud or shadow where one band is far from its patch's mean.
 
-    Of the inputs, which the package normalises, near infrared is the third and red the first. The stem hands on what is
-    above and below their means, the decoder's last but one block takes that from its skip connection, and the head gives
-    near infrared above `clear` deviations to thick cloud, red above it to thin cloud, near infrared below it to shadow.
+    Of the inputs, which the package normalises, near infrared is the third and red the first. The stem hands on what
+    is above and below their means, the decoder's last but one block takes that from its skip connection, and the head
+    gives near infrared above `clear` deviations to thick cloud, red above it to thin cloud, near infrared below it to
+    shadow.
     """
     state = {key: value * 0 for key, value in network.state_dict().items()}
     for key, value in state.items():
-        if key.endswith("running_var") or (value.dim() == 1 and key.endswith(("bn.weight", "conv1.1.weight", "conv2.1.weight"))):
+        if key.endswith("running_var") or (
+            value.dim() == 1 and key.endswith(("bn.weight", "conv1.1.weight", "conv2.1.weight"))
+        ):
             value += 1
     for channel, (band, sign) in enumerate(((2, 1), (0, 1), (2, -1))):
         state["encoder.model.stem.conv.weight"][channel, band, 1, 1] = sign
