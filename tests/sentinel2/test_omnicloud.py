@@ -181,10 +181,10 @@ def test_networks_of_any_weights_judge_the_same_twice_and_are_named_by_digest(ne
 def test_a_whole_granule_is_judged_in_strips(network, tmp_path):
     """The strips' rows differ in what is around them, but the sky is the same all over."""
     rows = STRIP + 64
-    bands, kind = sky(rows, 192)
+    bands, kind = sky(rows, 128)
 
     class Scene:
-        shape_20m = rows, 192
+        shape_20m = rows, 128
 
         def at_20m(self, names, rows, cols):
             return {name: bands[name][slice(*rows), slice(*cols)] for name in names}
