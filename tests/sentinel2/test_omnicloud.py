@@ -6,7 +6,6 @@ set so that it is known what it must see.
 
 import hashlib
 import importlib.util
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -63,12 +62,12 @@ def network():
     """Network of a published file's kind, without weights."""
     import torch
 
-    torchvision = torch.library.Library("torchvision", "FRAGMENT")
-    for operator in ("nms", "qnms"):
-        # Where torchvision was built for another accelerator than PyTorch it lacks operators that are not needed here,
-        # and stumbles over that when it is imported.
-        with suppress(RuntimeError):  # it is there
-            torchvision.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:  # built for another accelerator than PyTorch, it lacks operators that are not needed here
+        missing = torch.library.Library("torchvision", "FRAGMENT")
+        for operator in ("nms", "qnms"):
+            missing.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import segmentation_models_pytorch as smp
 
     torch.manual_seed(1)
