@@ -13,7 +13,7 @@ import pytest
 from sen12ts_pipeline.domain.layers import NODATA
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.sentinel2.masks import STRIP, dilated, valid_pixels
-from sen12ts_pipeline.sentinel2.omnicloud import OmniCloudMasker
+from sen12ts_pipeline.sentinel2.omnicloud import OmniCloudMasker, _models
 
 INSTALLED = importlib.util.find_spec("omnicloudmask") is not None
 needs_package = pytest.mark.skipif(not INSTALLED, reason="needs the extra omnicloudmask (make test-applications)")
@@ -156,6 +156,24 @@ def test_pixels_without_data_are_invalid_do_not_grow_and_do_not_shift_the_mean(n
     np.testing.assert_array_equal(found[:, 16:], ~np.isin(kind, CLOUDED)[:, 16:])
     grown = OmniCloudMasker(saved(thresholds(network), tmp_path), dilation_m=40).valid(bands)
     np.testing.assert_array_equal(grown[:, 16:], ~dilated(~found & (bands["B04"] != NODATA), 40)[:, 16:])
+
+
+@needs_package
+def test_one_thread_computes_whatever_the_number_of_processors(network, tmp_path):
+    import torch
+
+    bands, _ = sky(64, 64)
+    weights, threads = saved(thresholds(network), tmp_path), []
+    (model,) = _models(tuple(weights))
+    model.register_forward_hook(lambda *_: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        OmniCloudMasker(weights).valid(bands)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
 
 
 @needs_package
