@@ -40,10 +40,10 @@ test-snap: setup ## Make pyroSAR's environment and run its tests; with SEN12TS_G
 	@$(BIN)/python deploy/local/setup_snap.py
 	@SEN12TS_PYROSAR=$(CURDIR)/.sen12ts/snap-env/bin/python $(BIN)/python -m pytest -m 'needs_pyrosar or needs_snap'
 
-test-applications: setup ## Make an environment with PyTorch and run the tests of the paper's two applications
+test-applications: setup ## Make an environment with PyTorch; run the tests of the paper's applications and cloud networks
 	@$(BIN)/python deploy/local/setup_torch.py
 	@.sen12ts/torch-env/bin/python -m pytest tests/applications tests/dataset/test_torch.py tests/dataset/test_export.py \
-	  tests/dataset/test_reader.py
+	  tests/dataset/test_reader.py tests/sentinel2/test_csmask.py tests/sentinel2/test_omnicloud.py tests/stages/test_clouds.py
 
 test-production: setup ## Start PostgreSQL, Redis, S3 and Airflow with Celery on this machine, and run the fault drills on them
 	@$(BIN)/python deploy/production/setup_production.py

@@ -154,6 +154,7 @@ def assemble(
         label_year=_label_year(aoi, labels),
         label_classes=classes,
         other_label_year=aoi.labels.allow_other_year,
+        other_zones=aoi.optical.other_zones,
         origin=str(aoi.catalogue.root or aoi.catalogue.kind),
         searched="catalogue.root" if aoi.catalogue.kind == "archive" else "catalogue.kind",
         catalogue=WithOrbits(found, orbits),

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ import torch
 from torch.utils import data as torch_data
 
 from sen12ts_pipeline.dataset import Dataset, Sample
-from sen12ts_pipeline.dataset.statistics import Moments, Statistics
+from sen12ts_pipeline.dataset.statistics import Statistics, standardised
 from sen12ts_pipeline.domain.layers import NODATA, S1_LAYERS, S2_BANDS
 
 S1_BANDS = S1_LAYERS[:4]
@@ -27,9 +26,8 @@ def most_frequent(data: Dataset, count: int) -> tuple[int, ...]:
     """The label codes with most pixels, the most frequent first; a tile's label counts once, nodata never."""
     pixels: Counter[int] = Counter()
     for series in data.tiles().values():
-        pixels.update(
-            series.entries[0].classes or dict(zip(*np.unique(series[0].label, return_counts=True), strict=True))
-        )
+        first = series.entries[0]
+        pixels.update(first.classes or dict(zip(*np.unique(data.label(first), return_counts=True), strict=True)))
     pixels.pop(NODATA, None)
     return tuple(int(code) for code, _ in sorted(pixels.items(), key=lambda x: (-x[1], x[0]))[:count])
 
@@ -61,7 +59,9 @@ class CropSeries(torch_data.Dataset[dict[str, torch.Tensor]]):
         self.tiles = {place: series for place, series in data.tiles().items() if len(series) == timesteps}
         self._moments = [*(statistics.s1[n] for n in S1_BANDS)], [*(statistics.s2[n] for n in S2_BANDS)]
         self._cache, self._classes = cache, tuple(classes)
-        self.labels = {place: _places(series[0].label, self._classes) for place, series in self.tiles.items()}
+        self.labels = {
+            place: _places(data.label(series.entries[0]), self._classes) for place, series in self.tiles.items()
+        }
         self.parts = [
             (place, row, col)
             for place, label in self.labels.items()
@@ -102,15 +102,9 @@ class CropSeries(torch_data.Dataset[dict[str, torch.Tensor]]):
 
     def _read(self, series: Dataset) -> tuple[npt.NDArray[np.float16], ...]:
         samples: list[Sample] = list(series)
-        s1 = [_standardised(s.s1[: len(S1_BANDS)], self._moments[0]) for s in samples]
-        s2 = [_standardised(s.s2[: len(S2_BANDS)], self._moments[1]) for s in samples]
+        s1 = [standardised(s.s1[: len(S1_BANDS)], self._moments[0]).astype(np.float16) for s in samples]
+        s2 = [standardised(s.s2[: len(S2_BANDS)], self._moments[1]).astype(np.float16) for s in samples]
         return np.concatenate(s1), np.concatenate(s2)
-
-
-def _standardised(stack: npt.NDArray[Any], moments: Sequence[Moments]) -> npt.NDArray[np.float16]:
-    mean = np.array([m.mean for m in moments], np.float32)[:, None, None]
-    deviation = np.array([m.deviation or 1.0 for m in moments], np.float32)[:, None, None]
-    return np.where(stack == NODATA, np.float32(0), (stack - mean) / deviation).astype(np.float16)
 
 
 def _places(label: npt.NDArray[np.int16], classes: Sequence[int]) -> npt.NDArray[np.int64]:

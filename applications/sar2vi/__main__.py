@@ -38,7 +38,7 @@ def main(
     test = data.select(splits={"test"})
     runs.write_results(folder, evaluate(generator, test, statistics, plan))
     pairs = EviPairs(test[:SHOWN], statistics, codes)
-    made = [predict(generator, pairs, k).numpy() for k in range(len(pairs))]
+    made = [predict(generator, pairs[k]["radar"]).numpy() for k in range(len(pairs))]
     figure(list(test[:SHOWN]), made).save(folder / "figure.png")
 
 

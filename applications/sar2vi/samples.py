@@ -10,8 +10,8 @@ from torch.utils import data as torch_data
 
 from applications.evi import evi_of
 from sen12ts_pipeline.dataset import Dataset
-from sen12ts_pipeline.dataset.statistics import Statistics
-from sen12ts_pipeline.domain.layers import NODATA, S1_LAYERS
+from sen12ts_pipeline.dataset.statistics import Statistics, standardised
+from sen12ts_pipeline.domain.layers import S1_LAYERS
 
 RADAR = S1_LAYERS[:16]
 """Backscatter, coherence and phase of four dates."""
@@ -41,17 +41,14 @@ class EviPairs(torch_data.Dataset[dict[str, Any]]):
 
     def __init__(self, data: Dataset, statistics: Statistics, crops: frozenset[int] = CROPS) -> None:
         self.data, self.crops = data, np.array(sorted(crops))
-        moments = [statistics.s1[name] for name in RADAR]
-        self._mean = np.array([m.mean for m in moments], np.float32)[:, None, None]
-        self._deviation = np.array([m.deviation or 1.0 for m in moments], np.float32)[:, None, None]
+        self._moments = [statistics.s1[name] for name in RADAR]
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = self.data[index]
-        stack = sample.s1[: len(RADAR)]
-        radar = np.where(stack == NODATA, np.float32(0), (stack - self._mean) / self._deviation)
+        radar = standardised(sample.s1[: len(RADAR)], self._moments)
         evi = evi_of(sample.s2)
         known = sample.valid & np.isfinite(evi)
         return {

@@ -1,4 +1,4 @@
-"""What `make test-applications` calls: `.sen12ts/torch-env`, the packages of `.venv` and PyTorch."""
+"""What `make test-applications` calls: `.sen12ts/torch-env`, the packages of `.venv`, PyTorch and cloud networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from deploy.local import commands
 call = functools.partial(commands.call, "test-applications")
 PLACE = commands.ROOT / ".sen12ts" / "torch-env"
 PYTHON = PLACE / "bin" / "python"
-PACKAGES = ("torch==2.13.0", "webdataset==1.0.2", "xarray==2026.9.0")
+PACKAGES = (
+    "torch==2.13.0",
+    "webdataset==1.0.2",
+    "xarray==2026.9.0",
+    "omnicloudmask==1.8.1",
+    "ukis-csmask[cpu]==1.0.0",
+    "onnxruntime==1.32.0",
+)
 """Not locked by digests: PyTorch's wheels differ by accelerator."""
 STAMP = "made-from"
 
@@ -34,7 +41,7 @@ def main() -> None:
     call(
         sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "--disable-pip-version-check", *PACKAGES
     )
-    call(PYTHON, "-c", "import torch, webdataset, xarray")
+    call(PYTHON, "-c", "import torch, webdataset, xarray, ukis_csmask, onnxruntime")
     stamp.write_text(wanted)
 
 

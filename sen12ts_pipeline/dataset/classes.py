@@ -65,8 +65,12 @@ def table(name: str) -> Table:
     if name not in TABLES:
         raise KeyError(f"no class table is called {name!r}; there are {', '.join(TABLES)}")
     text = resources.files("sen12ts_pipeline.dataset").joinpath("tables", f"{name}.csv").read_text("utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return MappingProxyType({int(r["code"]): LandClass(int(r["code"]), r["name"], r["color"]) for r in rows})
+    return table_from(parse_classes(text))
+
+
+def parse_classes(text: str) -> tuple[LandClass, ...]:
+    """Classes of a table of this program, as `csv_of` writes it."""
+    return tuple(LandClass(int(r["code"]), r["name"], r["color"]) for r in csv.DictReader(text.splitlines()))
 
 
 def read_classes(path: Path) -> tuple[LandClass, ...]:

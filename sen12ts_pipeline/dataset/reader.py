@@ -245,6 +245,11 @@ class Dataset(Sequence[Sample]):
                 raise BadProduct(_path(entry, kind), "", f"must have {len(layers)} layers; has {len(raster.array)}")
         return Sample(entry.name, s1.grid, s1.array, s2.array, label.array[0])
 
+    def label(self, entry: Entry) -> Int16:
+        """Label of a triplet alone, int16 (256, 256); errors as `read`."""
+        label: Int16 = self._raster(entry, "label").array[0]
+        return label
+
     def metadata(self, entry: Entry) -> dict[str, Any]:
         """STAC item of a triplet, its provenance included; BadProduct where there is none, as in the published set."""
         item: dict[str, Any] = json.loads(self.body(entry, "metadata"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sen12ts_pipeline.dataset.reader import Dataset, Entry, Sample
 from sen12ts_pipeline.domain.layers import NODATA, S1_LAYERS, S1_MASK, S2_LAYERS, S2_MASK
 from sen12ts_pipeline.domain.splits import Split
+from sen12ts_pipeline.ports import Float32
 
 FILE = "statistics.json"
 KINDS = {"s1": S1_LAYERS[:S1_MASK], "s2": S2_LAYERS[: S2_MASK - 1]}
@@ -134,6 +135,26 @@ def statistics_of(
     s1 = len(KINDS["s1"])
     layers = dict(zip(KINDS["s1"], total[:s1], strict=True)), dict(zip(KINDS["s2"], total[s1:], strict=True))
     return Statistics(len(chosen), str(split), *layers)
+
+
+def standardised(stack: npt.NDArray[np.generic], moments: Sequence[Moments]) -> Float32:
+    """Layers with mean 0 and deviation 1, and 0, their mean, where there is no data.
+
+    Parameters
+    ----------
+    stack : number (layers, rows, cols)
+        Layers as stored, -3000 without data.
+    moments : sequence of Moments
+        One a layer; a layer whose deviation is 0 is only shifted.
+
+    Returns
+    -------
+    float32 (layers, rows, cols)
+    """
+    mean = np.array([m.mean for m in moments], np.float32)[:, None, None]
+    deviation = np.array([m.deviation or 1.0 for m in moments], np.float32)[:, None, None]
+    scaled: Float32 = np.where(stack == NODATA, np.float32(0), (stack.astype(np.float32) - mean) / deviation)
+    return scaled
 
 
 def _moments(sample: Sample) -> list[Moments]:

@@ -10,7 +10,7 @@ import torch
 from torch.utils import data as torch_data
 
 from sen12ts_pipeline.dataset.reader import Dataset, Sample
-from sen12ts_pipeline.dataset.statistics import Statistics
+from sen12ts_pipeline.dataset.statistics import Moments, Statistics, standardised
 from sen12ts_pipeline.domain.layers import NODATA, S1_LAYERS, S1_MASK, S2_LAYERS, S2_MASK
 from sen12ts_pipeline.ports import Float32
 
@@ -62,7 +62,7 @@ class TorchTriplets(torch_data.Dataset[dict[str, Any]]):
         unknown = [name for name in self.layers if name not in (*S1_LAYERS, *S2_LAYERS)]
         if unknown:
             raise ValueError(f"layers must be of {', '.join((*S1_LAYERS, *S2_LAYERS))}; got {', '.join(unknown)}")
-        self._scale = None if statistics is None else _scale(statistics, self.layers)
+        self._moments = None if statistics is None else _moments(statistics, self.layers)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -70,11 +70,10 @@ class TorchTriplets(torch_data.Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = self.data[int(index)]
         image = stacked(sample, self.layers)
-        missing = image == NODATA
-        if self._scale is not None:
-            mean, deviation = self._scale
-            image = (image - mean) / deviation
-        image[missing] = 0.0
+        if self._moments is None:
+            image[image == NODATA] = 0.0
+        else:
+            image = standardised(image, self._moments)
         grid = sample.grid
         found = {
             "image": torch.from_numpy(image),
@@ -95,11 +94,9 @@ def stacked(sample: Sample, layers: Sequence[str]) -> Float32:
     return image
 
 
-def _scale(statistics: Statistics, layers: Sequence[str]) -> tuple[Float32, Float32]:
+def _moments(statistics: Statistics, layers: Sequence[str]) -> list[Moments]:
     known = {**statistics.s1, **statistics.s2}
     missing = [name for name in layers if name not in known]
     if missing:
         raise ValueError(f"there are no statistics of {', '.join(missing)}: leave these layers out, or the statistics")
-    mean = np.array([known[name].mean for name in layers], np.float32)
-    deviation = np.array([known[name].deviation or 1.0 for name in layers], np.float32)
-    return mean[:, None, None], deviation[:, None, None]
+    return [known[name] for name in layers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,6 +13,9 @@ from sen12ts_pipeline.domain.lattice import SOUTHERN_FALSE_NORTHING_M, TileId
 
 MADE_ELSEWHERE = (99, 99)
 """Baseline of products that others than ESA made, with a processor of their own choice."""
+
+WARP_MARGIN_M = 60.0
+"""What a granule must hold around a tile of another zone: pixels of 60 m are interpolated between neighbours."""
 
 _SENSED = re.compile(r"_S(\d{8}T\d{6})(?:_|$)")
 
@@ -78,6 +82,25 @@ class Granule:
             and self.north_m - self.size_m <= grid.south
         )
 
+    def contains_across(self, tile: TileId) -> bool:
+        """Whether the whole tile, which belongs to a neighbouring zone, lies in the granule with a margin around it."""
+        zone = self.epsg % 100
+        if abs(zone - tile.zone) not in (1, 59):
+            return False
+        west, south, east, north = _outline(tile, zone)
+        return (
+            self.ulx_m + WARP_MARGIN_M <= west
+            and east <= self.ulx_m + self.size_m - WARP_MARGIN_M
+            and north <= self.north_m - WARP_MARGIN_M
+            and self.north_m - self.size_m + WARP_MARGIN_M <= south
+        )
+
+
+@functools.lru_cache(maxsize=100_000)
+def _outline(tile: TileId, zone: int) -> tuple[float, float, float, float]:
+    """West, south, east and north of a tile in another zone; asked for each of its granules."""
+    return tile.grid.bounds_in(32600 + zone)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scene:
@@ -111,6 +134,10 @@ class Scene:
     def contains(self, tile: TileId) -> bool:
         """Whether the whole tile lies in the granule and in its zone."""
         return self.granules[0].contains(tile)
+
+    def contains_across(self, tile: TileId) -> bool:
+        """Whether the whole tile lies in the granule, but belongs to a neighbouring zone."""
+        return self.granules[0].contains_across(tile)
 
 
 def needed_granules(granules: Iterable[Granule]) -> tuple[Granule, ...]:

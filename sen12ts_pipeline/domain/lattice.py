@@ -39,6 +39,12 @@ def to_geographic(epsg: int) -> Transformer:
     return Transformer.from_crs(epsg, 4326, always_xy=True)
 
 
+@functools.lru_cache(maxsize=128)
+def between(epsg: int, other: int) -> Transformer:
+    """Transformer from (easting, northing) of one map system to those of another, metres."""
+    return Transformer.from_crs(epsg, other, always_xy=True)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Grid:
     """A north-up map grid: row 0 is the northernmost; a pixel's centre lies half a pixel inside its edges."""
@@ -98,6 +104,13 @@ class Grid:
     def transform(self) -> tuple[float, float, float, float, float, float]:
         """Affine coefficients a, b, c, d, e, f as rasterio's ``Affine(*transform)`` takes them."""
         return self.spacing_m, 0.0, self.west, 0.0, -self.spacing_m, self.north
+
+    def bounds_in(self, epsg: int) -> tuple[float, float, float, float]:
+        """West, south, east and north of the grid's outline in another map system, metres."""
+        west, south, east, north = between(self.epsg, epsg).transform_bounds(
+            self.west, self.south, self.east, self.north
+        )
+        return west, south, east, north
 
     def blocks(self, pixels: int = TILE_PIXELS) -> Iterator[tuple[slice, slice, Grid]]:
         """Cut the grid into blocks of at most `pixels` on a side, from the north-west: (row slice, col slice, grid)."""

@@ -133,13 +133,21 @@ def admits_gap(s2date: date, newest: Visit, rules: Rules) -> bool:
 
 
 def best_scenes(tile: TileId, scenes: Iterable[Scene]) -> tuple[Scene, ...]:
-    """One scene a date for a tile: of those that contain it the least cloudy, then by name.
+    """One scene a date for a tile: of those of its zone that contain it the least cloudy, then by name.
 
     Two datatakes of one date do not both serve a tile: their triplets would have the same name.
     """
+    return _best(scene for scene in scenes if scene.contains(tile))
+
+
+def best_scenes_across(tile: TileId, scenes: Iterable[Scene]) -> tuple[Scene, ...]:
+    """As `best_scenes`, of the neighbouring zones' scenes, which are to be warped."""
+    return _best(scene for scene in scenes if scene.contains_across(tile))
+
+
+def _best(scenes: Iterable[Scene]) -> tuple[Scene, ...]:
     chosen: dict[date, Scene] = {}
     order = sorted(scenes, key=lambda s: (101.0 if s.cloud_percent is None else s.cloud_percent, s.products))
     for scene in order:
-        if scene.contains(tile):
-            chosen.setdefault(scene.date, scene)
+        chosen.setdefault(scene.date, scene)
     return tuple(chosen[day] for day in sorted(chosen))

@@ -19,6 +19,7 @@ from sen12ts_pipeline.domain.lattice import PIXEL_M, Grid
 from sen12ts_pipeline.domain.layers import NODATA, REFLECTANCE_RANGE, S2_NATIVE_M
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Int16, ProductFiles, UInt8
+from sen12ts_pipeline.sentinel2 import warp
 from sen12ts_pipeline.sentinel2.cogs import TELLING_BAND, check_offset
 from sen12ts_pipeline.sentinel2.description import Product
 from sen12ts_pipeline.sentinel2.images import Image, Stored
@@ -74,17 +75,29 @@ class OpenGranule:
 
     def scl(self, grid: Grid) -> UInt8:
         """Scene classification 0 to 11 of a grid, uint8 (rows, cols); BadProduct if an image is broken."""
+        if warp.crosses(self.product, grid):
+            window = warp.window_of(self.product, grid, S2_NATIVE_M["SCL"])
+            return warp.nearest(self._scl(self._image("SCL").read(window.rows, window.cols)), window, grid)
         return self._nearest("SCL", grid, self._scl)
 
     def layer(self, band: str, grid: Grid) -> Layer:
         """One of the 12 bands over a grid of 10 m; BadProduct if an image is broken."""
         offset, counts = self._offset(band), [0, 0]
+        if warp.crosses(self.product, grid):
+            return self._warped(band, offset, grid)
 
         def convert(stored: Stored) -> Int16:
             counts[:] = _special(stored, offset)
             return reflectance(stored, offset)
 
         return Layer(self._nearest(band, grid, convert), counts[0], counts[1])
+
+    def _warped(self, band: str, offset: int, grid: Grid) -> Layer:
+        """A band over a grid of another zone; offset and range first: a saturated number is none to calculate with."""
+        window = warp.window_of(self.product, grid, S2_NATIVE_M[band])
+        stored = self._image(band).read(window.rows, window.cols)
+        negative, saturated = _special(np.where(window.under(grid), stored, 0), offset)
+        return Layer(warp.interpolated(reflectance(stored, offset), window, grid), negative, saturated)
 
     def at_20m(self, band: str, rows: Span, cols: Span) -> Int16:
         """A band, or SCL, on the granule's lattice of 20 m.

@@ -11,6 +11,7 @@ import numpy as np
 from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.domain.layers import NODATA, SCL_INVALID
 from sen12ts_pipeline.ports import Bool, CloudMasker, EngineIdentity, Int16
+from sen12ts_pipeline.sentinel2 import warp
 from sen12ts_pipeline.sentinel2.bands import row_col, source_index
 from sen12ts_pipeline.sentinel2.description import Product
 from sen12ts_pipeline.sentinel2.scene import Mask, OpenScene
@@ -115,7 +116,11 @@ class SceneMask:
     pixels: Bool
 
     def __call__(self, grid: Grid) -> Bool:
-        """Valid pixels of a grid of 10 m, (rows, cols)."""
+        """Valid pixels of a grid of 10 m, (rows, cols); of one of another zone by the nearest pixel."""
+        if warp.crosses(self.product, grid):
+            window = warp.window_of(self.product, grid, MASK_M)
+            part = self.pixels[slice(*window.rows), slice(*window.cols)]
+            return warp.nearest(part.astype(np.uint8), window, grid).astype(bool)
         row, col = row_col(self.product, grid)
         rows, cols = source_index(row, grid.rows, MASK_M), source_index(col, grid.cols, MASK_M)
         valid: Bool = self.pixels[np.ix_(rows, cols)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -76,15 +77,29 @@ class OmniCloudMasker:
         if not known.any():
             return known
         patch = min(PATCH, *known.shape)
-        classes = predict_from_array(
-            image,
-            patch_size=patch,
-            patch_overlap=min(OVERLAP, patch // 2),
-            inference_device="cpu",
-            mosaic_device="cpu",
-            custom_models=list(_models(tuple(self._weights))),
-        )[0]
+        with _one_thread():
+            classes = predict_from_array(
+                image,
+                patch_size=patch,
+                patch_overlap=min(OVERLAP, patch // 2),
+                inference_device="cpu",
+                mosaic_device="cpu",
+                custom_models=list(_models(tuple(self._weights))),
+            )[0]
         return ~dilated((classes != CLEAR) & known, self._dilation_m) & known
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch compute on one thread: sums of several depend on their number."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @functools.lru_cache(maxsize=2)

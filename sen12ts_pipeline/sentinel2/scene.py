@@ -14,6 +14,7 @@ from sen12ts_pipeline.domain.lattice import Grid
 from sen12ts_pipeline.domain.layers import NODATA, S2_BANDS, S2_LAYERS, S2_MASK, S2_SCL
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Bool, Int16, ProductFiles, UInt8
+from sen12ts_pipeline.sentinel2 import warp
 from sen12ts_pipeline.sentinel2.bands import OpenGranule, Span, open_granule
 
 Mask = Callable[[Grid], Bool]
@@ -32,16 +33,22 @@ class Stack:
     negative, saturated : dict of str to int
         By band, stored numbers below reflectance 0, clipped to 0, and saturated ones; bands without any are left out.
         Of split datastrips, the numbers of all parts.
+    warped_from : int or None
+        Map system of the granule where it is of another zone than the grid, as EPSG code.
     """
 
     layers: Int16
     negative: dict[str, int]
     saturated: dict[str, int]
+    warped_from: int | None = None
 
     @property
     def notes(self) -> dict[str, Any]:
-        """The counts as JSON, for provenance."""
-        return {"negative": self.negative, "saturated": self.saturated}
+        """The counts, and whether the layers are warped, as JSON, for provenance."""
+        counts = {"negative": self.negative, "saturated": self.saturated}
+        if self.warped_from is None:
+            return counts
+        return {**counts, "warped": {"from": f"EPSG:{self.warped_from}", **warp.HOW}}
 
 
 class OpenScene:
@@ -81,7 +88,7 @@ class OpenScene:
         Parameters
         ----------
         grid : Grid
-            10 m pixels inside the granule, in the northern system of its zone.
+            10 m pixels inside the granule, in the northern system of its zone or, to be warped, of a neighbouring one.
         mask : callable
             Tells cloud and cloud shadow of the grid.
 
@@ -101,7 +108,9 @@ class OpenScene:
         layers[S2_SCL] = scls[0] if len(scls) == 1 else _first_class(scls)
         layers[S2_MASK] = mask(grid)
         layers[S2_MASK] &= (layers[: len(S2_BANDS)] != NODATA).all(axis=0)
-        return Stack(layers, _without_zeros(negative), _without_zeros(saturated))
+        product = self.parts[0].product
+        warped_from = product.granule.epsg if warp.crosses(product, grid) else None
+        return Stack(layers, _without_zeros(negative), _without_zeros(saturated), warped_from)
 
     def at_20m(self, bands: Sequence[str], rows: Span, cols: Span) -> dict[str, Int16]:
         """Bands, or SCL, on the granule's lattice of 20 m, as `OpenGranule.at_20m`; parts put together as in stacks."""

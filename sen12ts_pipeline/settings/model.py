@@ -534,6 +534,16 @@ class DemSettings(Options):
         return wanted and self.datum == "egm2008"
 
 
+class OpticalSettings(Options):
+    """Which granules serve a tile."""
+
+    other_zones: bool = Field(
+        default=False,
+        description="Whether, on a date on which no granule of a tile's own UTM zone contains it, one of a "
+        "neighbouring zone is warped (docs/optical.md).",
+    )
+
+
 class LabelSettings(Options):
     """The land-cover map."""
 
@@ -607,6 +617,7 @@ class AoiSettings(Options):
         default=None, description="What tells cloud and cloud shadow here, where it is not the pipeline's `masker`."
     )
     catalogue: CatalogueSettings = Field(default_factory=CatalogueSettings, description="Where the products come from.")
+    optical: OpticalSettings = Field(default_factory=OpticalSettings, description="Which granules serve a tile.")
     dem: DemSettings = Field(default_factory=DemSettings, description="The elevation model.")
     labels: LabelSettings = Field(description="The land-cover map.")
 
@@ -621,6 +632,7 @@ __all__ = [
     "CloudSettings",
     "DemSettings",
     "LabelSettings",
+    "OpticalSettings",
     "QuotaSettings",
     "RadarSettings",
     "RuleSettings",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable
 
 from shapely.geometry.base import BaseGeometry
 
 from sen12ts_pipeline.dataset import card, index, stac
-from sen12ts_pipeline.dataset.classes import LandClass, Table, table_from, table_of
+from sen12ts_pipeline.dataset.classes import Table, parse_classes, table_from, table_of
 from sen12ts_pipeline.dataset.reader import Dataset
 from sen12ts_pipeline.dataset.statistics import FILE, Statistics, statistics_of
 from sen12ts_pipeline.errors import ConfigurationError
@@ -65,7 +64,7 @@ def _classes(store: ObjectStore, aoi: str) -> Table:
         text = store.get(ObjectKey(f"{aoi}/{stac.CLASSES_FILE}")).decode()
     except KeyError:
         return {}
-    return table_from(LandClass(int(r["code"]), r["name"], r["color"]) for r in csv.DictReader(text.splitlines()))
+    return table_from(parse_classes(text))
 
 
 def _statistics(store: ObjectStore, aoi: str) -> Statistics | None:

@@ -69,6 +69,7 @@ def settings(services: Services) -> dict[str, Any]:
             "sha256": services.labels.identity["sha256"],
             "classes": _own_classes(services),
         },
+        **({"optical": {"other_zones": True}} if services.other_zones else {}),
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
 
 import shapely
 
@@ -16,8 +16,9 @@ from sen12ts_pipeline.domain.duplicates import needed_slices
 from sen12ts_pipeline.domain.granules import Scene, scenes_of
 from sen12ts_pipeline.domain.lattice import TileId, tiles_of
 from sen12ts_pipeline.domain.names import LabelName
-from sen12ts_pipeline.domain.pairing import TrackVisits, admits_cloud, best_scenes
+from sen12ts_pipeline.domain.pairing import TrackVisits, admits_cloud, best_scenes, best_scenes_across
 from sen12ts_pipeline.domain.passes import Pass, Slice, Visit, passes_of
+from sen12ts_pipeline.domain.rules import Rules
 from sen12ts_pipeline.domain.seasons import Interval, Partition, Season, intervals
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Sighting
@@ -152,11 +153,22 @@ def distinct(tiles: tuple[TileId, ...]) -> tuple[TileId, ...]:
 
 
 def scenes_over(tile: TileId, scenes: tuple[Scene, ...], services: Services) -> tuple[str, ...]:
-    """One scene a date for a tile; one too cloudy for rule 1 only where no other of its date will do, to be refused."""
-    good = best_scenes(tile, [s for s in scenes if admits_cloud(s, services.rules)])
-    dates = {s.date for s in good}
-    cloudy = [s for s in best_scenes(tile, scenes) if s.date not in dates]
-    return tuple(s.id for s in sorted((*good, *cloudy), key=lambda s: (s.date, s.id)))
+    """One scene a date for a tile; one too cloudy for rule 1 only where no other of its date will do, to be refused.
+
+    Scenes of other zones, where they are allowed, serve on dates on which none of the tile's own zone contains it.
+    """
+    found = _one_a_date(tile, scenes, best_scenes, services.rules)
+    if services.other_zones:
+        rest = [s for s in scenes if s.date not in found]
+        found |= _one_a_date(tile, rest, best_scenes_across, services.rules)
+    return tuple(found[day].id for day in sorted(found))
+
+
+def _one_a_date(
+    tile: TileId, scenes: Sequence[Scene], best: Callable[[TileId, Iterable[Scene]], tuple[Scene, ...]], rules: Rules
+) -> dict[date, Scene]:
+    good = best(tile, [s for s in scenes if admits_cloud(s, rules)])
+    return {s.date: s for s in (*best(tile, scenes), *good)}
 
 
 def _datatakes(slices: Iterable[Slice]) -> list[list[Slice]]:

@@ -13,6 +13,7 @@ from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.passes import Pass
 from sen12ts_pipeline.domain.recipe import Recipe
 from sen12ts_pipeline.ports import Frame, Terrain
+from sen12ts_pipeline.sentinel2.warp import HOW
 from sen12ts_pipeline.stages.services import Services
 
 GENERATION = 1
@@ -37,8 +38,10 @@ def frame_recipe(tile: TileId, reference: Pass, later: Pass, earlier: Pass, serv
 
 def optical_recipe(tile: TileId, scene: Scene, services: Services) -> Recipe:
     """Optical stack of a tile and scene."""
-    inputs = {"tile": str(tile), "products": list(scene.products), "masker": services.masker.identity.as_json()}
-    return Recipe("optical", {**inputs, "generation": GENERATION})
+    inputs: dict[str, Any] = {"tile": str(tile), "products": list(scene.products)}
+    if not scene.contains(tile):
+        inputs["warped"] = HOW
+    return Recipe("optical", {**inputs, "masker": services.masker.identity.as_json(), "generation": GENERATION})
 
 
 def cloud_recipe(scene: Scene, tiles: list[TileId], services: Services) -> Recipe:

@@ -59,6 +59,8 @@ class Services:
         Class table of the labels, or its name; empty if none is known.
     other_label_year : bool
         Whether the labels' year may be another than the data set's.
+    other_zones : bool
+        Whether granules of neighbouring zones serve tiles that none of their own zone contains.
     origin : str
         Where products come from, for messages.
     broken : callable
@@ -104,6 +106,7 @@ class Services:
     dry: bool = False
     label_classes: Table | str = ""
     other_label_year: bool = False
+    other_zones: bool = False
     provider: str = "cdse"
     quota: Quota = QUOTAS["cdse"]
     isolate: bool = False

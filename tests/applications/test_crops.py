@@ -1,5 +1,6 @@
 """Crops: both sensors tell more than optics alone, optics more than radar, radar more than chance."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from applications.crops.__main__ import main  # noqa: E402
 from applications.crops.model import Classifier, Inputs, balanced, loss_of  # noqa: E402
 from applications.crops.samples import IGNORED, CropSeries, most_frequent  # noqa: E402
 from applications.crops.train import Plan, evaluate, train  # noqa: E402
+from sen12ts_pipeline.dataset import Dataset  # noqa: E402
 from sen12ts_pipeline.dataset.statistics import statistics_of  # noqa: E402
 from tests.applications.fields import CODES  # noqa: E402
 
@@ -52,6 +54,14 @@ def test_a_sub_image_has_all_dates_of_both_sensors_in_their_order(data, parts):
     assert np.corrcoef(stored.ravel(), shown.ravel())[0, 1] > 0.9999
     label = series[0].label[row : row + 64, col : col + 64]
     np.testing.assert_array_equal(np.array(codes)[sample["label"]], label)
+
+
+def test_only_labels_are_read_before_a_sub_image_is_asked_for(data, cache, monkeypatch):
+    bare = Dataset(data._places, [dataclasses.replace(entry, classes=None) for entry in data.entries])
+    statistics = statistics_of(data)
+    monkeypatch.setattr(Dataset, "read", None)
+    assert most_frequent(bare, 10) == most_frequent(data, 10)
+    assert len(CropSeries(bare, statistics, CODES, cache)) == 4 * 16
 
 
 def test_sub_images_without_labelled_pixels_and_tiles_with_gaps_are_left_out(data, cache):

@@ -12,7 +12,8 @@ from typer.testing import CliRunner  # noqa: E402
 from applications.sar2vi.__main__ import main  # noqa: E402
 from applications.sar2vi.model import Generator, Weights, discriminator_loss, generator_loss  # noqa: E402
 from applications.sar2vi.samples import EviPairs  # noqa: E402
-from applications.sar2vi.train import Plan, evaluate, train  # noqa: E402
+from applications.sar2vi.train import Plan, Spread, evaluate, predict, train  # noqa: E402
+from sen12ts_pipeline.dataset import Dataset  # noqa: E402
 from sen12ts_pipeline.dataset.statistics import statistics_of  # noqa: E402
 from tests.applications.fields import CROPS  # noqa: E402
 
@@ -51,6 +52,30 @@ def test_the_error_falls_and_beats_the_mean(few, statistics, tmp_path):
     assert last < 0.7 * first
     assert last < 0.75 * errors[-1]["mean_absolute_error_of_the_mean"]
     assert errors[-1]["mean_absolute_error_crops"] < 0.8 * errors[-1]["mean_absolute_error_of_the_mean"]
+
+
+def test_the_error_is_that_of_all_pixels_at_once_though_each_triplet_is_read_once(few, statistics, monkeypatch):
+    read, reads = Dataset.read, []
+    monkeypatch.setattr(Dataset, "read", lambda self, entry: reads.append(entry) or read(self, entry))
+    plan, generator = Plan(**SMALL), Generator(width=4, depth=2)
+    found = evaluate(generator, few, statistics, plan)
+    assert reads == list(few.entries)
+    pairs = EviPairs(few, statistics, CROPS)
+    samples = [pairs[k] for k in range(len(pairs))]
+    known, evi = (torch.stack([s[key][0] for s in samples]) for key in ("known", "evi"))
+    made = torch.stack([predict(generator, s["radar"]) for s in samples])
+    assert found["mean_absolute_error"] == pytest.approx(float((made - evi)[known].abs().mean()), rel=1e-5)
+    plain = (evi[known].double() - evi[known].double().mean()).abs().mean()
+    assert found["mean_absolute_error_of_the_mean"] == pytest.approx(float(plain), rel=1e-5)
+
+
+@pytest.mark.parametrize("values", [[], [0.3], [-1, 1], [0.1, 0.1, 0.7, -0.9, 1.0]], ids=str)
+def test_the_distance_from_the_mean_is_known_without_keeping_the_numbers(values):
+    spread = Spread()
+    for value in values:
+        spread.add(np.array([value], np.float32))
+    expected = np.abs(np.array(values) - np.mean(values)).mean() if values else 0
+    assert spread.mean_absolute == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_run_that_was_cut_ends_where_a_whole_one_does(few, statistics, tmp_path):

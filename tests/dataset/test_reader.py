@@ -31,6 +31,17 @@ def root(store):
     return store / "ethiopia"
 
 
+def test_a_label_is_read_without_the_stacks(root, tmp_path):
+    shutil.copytree(root, tmp_path / "ethiopia")
+    dataset = open_dataset(tmp_path / "ethiopia")
+    for folder in ("s1", "s2"):
+        shutil.rmtree(tmp_path / "ethiopia" / folder)
+    np.testing.assert_array_equal(dataset.label(dataset.entries[0]), a_label(ETHIOPIAN_TILE))
+    shutil.rmtree(tmp_path / "ethiopia" / "labels")
+    with pytest.raises(BadProduct, match="must be a readable file"):
+        dataset.label(dataset.entries[0])
+
+
 def test_triplets_come_back_as_they_were_made(root):
     dataset = open_dataset(root)
     assert len(dataset) == 2

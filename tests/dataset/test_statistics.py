@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from sen12ts_pipeline.dataset import open_dataset
-from sen12ts_pipeline.dataset.statistics import Moments, Statistics, statistics_of
+from sen12ts_pipeline.dataset.statistics import Moments, Statistics, standardised, statistics_of
+from sen12ts_pipeline.domain.layers import NODATA
 from tests.dataset.examples import write_dataset
 
 ARRAYS = npst.arrays(np.float32, st.integers(0, 50), elements=st.floats(-3000, 30_000, width=32))
@@ -45,6 +46,15 @@ def test_they_are_those_of_all_valid_pixels(data):
     assert (found.s2["B02"].least, found.s2["B02"].most) == (blue.min(), blue.max())
     assert found.s2["B03"].least >= 0, "no data is no number"
     assert set(found.s2) == {"B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12"}
+
+
+def test_layers_are_standardised_and_no_data_become_their_mean():
+    stack = np.array([[[10, 30], [NODATA, 20]], [[5, 5], [5, NODATA]]], np.int16)
+    moments = [Moments.of(layer[layer != NODATA]) for layer in stack]
+    found = standardised(stack, moments)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], np.array([[-1, 1], [0, 0]]) * np.sqrt(1.5), rtol=1e-6)
+    assert (found[1] == 0).all(), "a layer without any spread is not divided"
 
 
 def test_workers_and_progress_do_not_change_them(data):

@@ -2,9 +2,11 @@
 
 from datetime import date
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import Proj
 
 from sen12ts_pipeline.domain.granules import Scene, needed_granules, scenes_of
 from sen12ts_pipeline.domain.lattice import TileId
@@ -51,6 +53,48 @@ class TestTilesOfAGranule:
         for granule in (a_granule(epsg=32748, uly_m=8_200_000.0), a_granule(epsg=32748, uly_m=5_900_020.0)):
             assert granule.uly_m % 60 == 40
             assert granule.north_m % 60 == 0
+
+
+class TestTilesOfANeighbouringZone:
+    """A tile of zone 31 just west of 6 degrees; its outline in zone 32, by geodetic coordinates."""
+
+    TILE = TileId.at(5.99, 44.0)
+
+    @pytest.fixture
+    def outline(self):
+        grid = self.TILE.grid
+        steps = np.linspace(0, 1, 400)
+        east = np.concatenate([grid.west + 2560 * steps] * 2 + [np.full(400, e) for e in (grid.west, grid.east)])
+        north = np.concatenate([np.full(400, n) for n in (grid.south, grid.north)] + [grid.south + 2560 * steps] * 2)
+        lon, lat = Proj(proj="utm", zone=31, ellps="WGS84")(east, north, inverse=True)
+        east, north = Proj(proj="utm", zone=32, ellps="WGS84")(lon, lat)
+        return east.min(), north.min(), east.max(), north.max()
+
+    @pytest.mark.parametrize("margin_m", [60.1, 59.9])
+    @pytest.mark.parametrize("side", range(4))
+    def test_lie_inside_with_a_pixel_of_60_m_around_them(self, outline, side, margin_m):
+        west, south, east, north = outline
+        size = max(east - west, north - south) + 2000.0
+        corners = [(west - margin_m, north + 500), (west - 500, south - margin_m + size),
+                   (east + margin_m - size, north + 500), (west - 500, north + margin_m)]  # fmt: skip
+        ulx, uly = corners[side]
+        granule = a_granule(mgrs="32TLQ", epsg=32632, ulx_m=ulx, uly_m=uly, size_m=size)
+        assert granule.contains_across(self.TILE) == (margin_m > 60)
+        assert not granule.contains(self.TILE)
+
+    def test_are_those_of_the_next_zones_alone(self, outline):
+        west, _, _, north = outline
+        square = {"ulx_m": west - 5000.0, "uly_m": north + 5000.0}
+        assert a_granule(epsg=32632, **square).contains_across(self.TILE)
+        assert not a_granule(epsg=32631, **square).contains_across(self.TILE)
+        assert not a_granule(epsg=32633, **square).contains_across(self.TILE)
+
+    def test_meet_at_the_antimeridian(self):
+        tile = TileId.at(179.99, -17.0)
+        west, _, _, north = tile.grid.bounds_in(32601)
+        granule = a_granule(mgrs="01KAB", epsg=32701, ulx_m=west - 1000, uly_m=north + 10_001_000, size_m=109_800.0)
+        assert tile.zone == 60
+        assert granule.contains_across(tile)
 
 
 DATASTRIP = "S2A_OPER_MSI_L2A_DS_{centre}_{made}_S{sensed}_N02.14"

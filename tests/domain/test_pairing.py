@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sen12ts_pipeline.domain.bursts import Track
-from sen12ts_pipeline.domain.pairing import Candidate, admits_cloud, admits_gap, best_scenes
+from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.pairing import Candidate, admits_cloud, admits_gap, best_scenes, best_scenes_across
 from sen12ts_pipeline.domain.rules import Rules
 from tests.domain.examples import ETHIOPIAN_TILE, a_granule, a_scene, a_series, a_visit, utc
 
@@ -67,6 +68,16 @@ class TestSceneOfATile:
 
     def test_is_of_the_tile_s_own_zone(self):
         assert best_scenes(ETHIOPIAN_TILE, [a_scene(epsg=32636)]) == ()
+
+    def test_of_another_zone_is_asked_for_apart_and_is_the_least_cloudy_too(self):
+        tile = TileId.at(5.99, 44.0)
+        west, _, _, north = tile.grid.bounds_in(32632)
+        here = {"epsg": 32632, "ulx_m": west - 5000.0, "uly_m": north + 5000.0}
+        cloudy, clear = (a_scene(mgrs=m, cloud_percent=c, **here) for m, c in (("32TLP", 9.0), ("32TLQ", 1.0)))
+        far = a_scene(mgrs="32TLR", cloud_percent=0.0, epsg=32632, ulx_m=west + 100.0, uly_m=north + 5000.0)
+        assert best_scenes(tile, [cloudy, clear, far]) == ()
+        assert best_scenes_across(tile, [cloudy, clear, far]) == (clear,)
+        assert best_scenes_across(ETHIOPIAN_TILE, [a_scene()]) == ()
 
     def test_is_the_first_by_name_among_equals(self):
         n, m = a_scene(mgrs="37PCN"), a_scene(mgrs="37PCM")

@@ -65,6 +65,21 @@ class TestDun:
         names = ("DÀCTIL (DACTYLIS)", "MILL", "MESTALL", "GERDS", "NABIU", "PÈSOL I ORDI SIE")
         assert [dun_codes().find(name) for name in names] == [46, 100, 99, 72, 103, 115]
 
+    @pytest.mark.parametrize(
+        ("before", "name", "code", "after"),
+        [
+            ("COGOMBRE", "COL I COLIFLOR", 40, "COLZA"),
+            ("COLZA", "CONREU DE FRUITS DEL BOSC", 42, "CORIANDRE"),
+            ("MAGRANER", "MANDARINER", 93, "MANDARINER HÍBRID"),
+            ("MANDARINER", "MANDARINER HÍBRID", 94, "MARDUIX"),
+        ],
+    )
+    def test_the_four_names_of_our_own_assignment_stand_where_the_order_of_names_wants_them(
+        self, before, name, code, after
+    ):
+        assert [dun_codes().find(one) for one in (before, name, after)] == [code - 1, code, code + 1]
+        assert sorted((before, name, after), key=lambda one: one.encode("ascii", "replace")) == [before, name, after]
+
     def test_campaigns_that_name_a_crop_in_the_singular_agree(self):
         for singular, plural in (("OLIVERA", "OLIVERES"), ("VINYA", "VINYES"), ("POMERA", "POMERES")):
             assert dun_codes().find(singular) == dun_codes().find(plural)

@@ -280,6 +280,12 @@ class TestRefusals:
         more = Codes({"abc": 2001, "xyz": 2002})
         assert ParcelLabels(path, more=more).label(GRID).codes[0, 0] in (110, 2001, 2002)
 
+    def test_a_table_of_the_user_s_gives_known_crops_other_codes(self, tmp_path):
+        path = written(tmp_path / "a.gpkg", [(square(0, 0), "Mandariner"), (square(1, 0), "ORDI")], values="cultiu")
+        assert ParcelLabels(path).label(GRID).codes[0, :2].tolist() == [93, 110]
+        replaced = ParcelLabels(path, more=Codes({"MANDARINER": 3001})).label(GRID)
+        assert replaced.codes[0, :2].tolist() == [3001, 110]
+
     def test_names_need_a_class_table(self, tmp_path):
         path = written(tmp_path / "a.gpkg", [(square(0, 0), "Wood")])
         with pytest.raises(ConfigurationError, match=r"labels\.classes: must be set where the classes are names"):

@@ -5,13 +5,16 @@ import importlib.util
 import numpy as np
 import pytest
 
-from sen12ts_pipeline.domain.layers import NODATA
+from sen12ts_pipeline.domain.lattice import Grid
+from sen12ts_pipeline.domain.layers import NODATA, S2_MASK
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.sentinel2.csmask import NAMES, CsmaskMasker
-from tests.sentinel2.products import DATA
+from sen12ts_pipeline.sentinel2.masks import SceneMask, valid_pixels
+from sen12ts_pipeline.sentinel2.scene import open_scene
+from tests.sentinel2.products import DATA, NAME, write_safe
 
 INSTALLED = importlib.util.find_spec("ukis_csmask") is not None
-needs_cloudmask = pytest.mark.skipif(not INSTALLED, reason="needs the extra cloudmask")
+needs_cloudmask = pytest.mark.skipif(not INSTALLED, reason="needs the extra cloudmask (make test-applications)")
 SHADOW, CLOUD = 0, 4
 
 
@@ -43,6 +46,26 @@ def test_cloud_and_shadow_of_a_real_patch_are_found(patch, count):
     found = ~CsmaskMasker(count).valid({band: bands[band] for band in CsmaskMasker(count).bands})
     assert kappa(found, truth) > 0.6
     assert found[truth].mean() > 0.98
+
+
+@needs_cloudmask
+def test_a_product_of_that_patch_is_masked_through_its_offset_and_at_20_m(patch, tmp_path):
+    bands, truth = patch
+
+    def stored(band, resolution, rows, cols):
+        if band not in bands:
+            return np.full(rows.shape, 4 if band == "SCL" else 2000)
+        return 1000 + bands[band][rows * resolution // 20, cols * resolution // 20]
+
+    name = NAME.replace("N0214", "N0400")
+    product = write_safe(tmp_path, stored, pixels=510, offsets=dict.fromkeys(range(13), -1000), name=name)
+    with open_scene([product]) as scene:
+        valid = valid_pixels(scene, CsmaskMasker())
+        mask = scene.stack(Grid(32631, 499_980.0, 4_700_040.0, 510, 510), SceneMask(scene.parts[0].product, valid))
+    expected = CsmaskMasker().valid({band: values[:255, :255] for band, values in bands.items()})
+    np.testing.assert_array_equal(valid, expected)
+    np.testing.assert_array_equal(mask.layers[S2_MASK], np.kron(expected, np.ones((2, 2), bool)))
+    assert kappa(~valid, truth[:255, :255]) > 0.6
 
 
 @needs_cloudmask

@@ -8,7 +8,7 @@ import pytest
 
 from sen12ts_pipeline.acquisition.products import open_product
 from sen12ts_pipeline.domain.lattice import TileId
-from sen12ts_pipeline.domain.layers import S2_BANDS
+from sen12ts_pipeline.domain.layers import S2_BANDS, S2_NATIVE_M
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.sentinel2.bands import row_col, source_index
 from sen12ts_pipeline.sentinel2.description import BAND_IDS
@@ -73,6 +73,21 @@ def test_images_go_by_name_and_native_resolution():
     assert product.image("B02") == image_member("B02", 10)
     assert product.image("B8A") == image_member("B8A", 20)
     assert product.image("SCL") == image_member("SCL", 20)
+
+
+@pytest.mark.parametrize(
+    "early",
+    ["L2A_T31TDG_20170511T105031", "S2A_USER_MSI_L2A_TL_SGS__20161206T134023_A007620_T31TDG"],
+    ids=["2017", "2016"],
+)
+def test_images_of_early_layouts_are_found_by_band_and_resolution(early):
+    def path(member):
+        return member.replace("T31TDG_20200511T105031_B", f"{early}_B")
+
+    files = memory_product()
+    files.content = {path(member): body for member, body in files.content.items()}
+    product = read_product(files)
+    assert all(product.image(band) == path(image_member(band, S2_NATIVE_M[band])) for band in S2_BANDS)
 
 
 def test_masks_are_no_images():

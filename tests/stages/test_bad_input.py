@@ -46,6 +46,15 @@ def replace(pattern, old, new):
     return damage
 
 
+def exchange(pattern, other):
+    """Put another file of the product in the place of one."""
+
+    def damage(product):
+        worlds.rewrite(min(product.glob(pattern)), min(product.glob(other)).read_bytes())
+
+    return damage
+
+
 def rows_of(services):
     """Rows of the report by optical date."""
     partition = Partition.parse(worlds.partition_of(services))
@@ -105,6 +114,16 @@ OPTICAL = {
     "no band": (remove("**/*B11_20m.jp2"), "refused", "_B11_20m.jp2; there is none"),
     "product metadata no XML": (truncate("MTD_MSIL2A.xml", 0.5), None, "MTD_MSIL2A.xml.*well-formed"),
     "granule metadata no XML": (truncate("**/MTD_TL.xml", 0.5), None, "MTD_TL.xml.*well-formed"),
+    "SCL of another size": (
+        exchange("**/*SCL_20m.jp2", "**/*SCL_60m.jp2"),
+        "refused",
+        "SCL_20m.jp2: must have 1 layer",
+    ),
+    "metadata that contradict the name": (
+        replace("**/MTD_TL.xml", "EPSG:32630", "EPSG:32631"),
+        None,
+        "lies in EPSG:32630; its metadata say EPSG:32631",
+    ),
     "no product metadata": (remove("MTD_MSIL2A.xml"), None, "MTD_MSIL2A.xml.*exactly once"),
 }
 

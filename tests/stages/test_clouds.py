@@ -1,10 +1,13 @@
 """Cloud masks in the stages: of a tile by its scene classes, of a whole granule once for the screen and the stacks."""
 
 import dataclasses
+import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
+from sen12ts_pipeline.dataset.verify import verify
 from sen12ts_pipeline.domain.layers import NODATA, S2_MASK, S2_SCL
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.sentinel2.masks import SclMasker, dilated
@@ -84,6 +87,24 @@ def test_a_broken_band_of_the_masker_breaks_the_scene_at_the_screen(tiny, tmp_pa
     services, _, _, counts, _ = screened(world, tmp_path / "store", Blue(dilation_m=60))
     assert "_B02_10m.jp2: must be complete" in counts["bad_product"]
     assert len(services.ledger.quarantined()) == 1
+
+
+@pytest.mark.skipif(find_spec("ukis_csmask") is None, reason="needs the extra cloudmask (make test-applications)")
+def test_a_network_masks_a_partition_from_the_screen_to_the_files(tiny, tmp_path):
+    from sen12ts_pipeline.sentinel2.csmask import CsmaskMasker
+
+    masker = CsmaskMasker(6, dilation_m=60)
+    services, scene, (tile,), counts, watch = screened(tiny, tmp_path, masker)
+    assert {m.rpartition("_")[0][-3:] for _, m in watch.opened["screen"]} == set(masker.bands)
+    (kept,) = masks_in(tmp_path)
+    stack = stack_of(services, scene, tile)[0]["stack"]
+    assert masks_in(tmp_path) == [kept]
+    assert counts["invalid"][str(tile)] == int((stack[S2_MASK] == 0).sum())
+    worlds.run(services)
+    items = list((tmp_path / services.aoi / "metadata").glob("*.json"))
+    said = [json.loads(p.read_bytes())["properties"]["sen12ts:provenance"]["masker"] for p in items]
+    assert said == [masker.identity.as_json()] * 2
+    assert verify(tmp_path / services.aoi) == []
 
 
 def test_clipped_and_saturated_numbers_are_told_in_the_metadata(tiny, tmp_path):

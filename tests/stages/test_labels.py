@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import geopandas
 import numpy as np
@@ -15,6 +16,8 @@ from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.ports import Label
 from sen12ts_pipeline.stages import generation, labels, report
+from sen12ts_pipeline.stages.match import plan_of
+from sen12ts_pipeline.stages.recipes import label_recipe
 from tests import worlds
 
 
@@ -108,6 +111,14 @@ class TestOwnPolygons:
 
         labels.run(partition, "0", dataclasses.replace(services, labels=Untouchable()))
         assert len(events(services)) == 2, "the ledger is told again"
+
+    def test_are_kept_by_tile_and_content_of_their_source(self, finished):
+        services, _, _ = finished
+        (tile,) = plan_of(Partition.parse(worlds.partition_of(services)), services).tiles
+        assert services.artifacts.present(label_recipe(tile.tile, services))
+        edition = SimpleNamespace(identity={**services.labels.identity, "sha256": "0" * 64})
+        later = dataclasses.replace(services, labels=edition)
+        assert not services.artifacts.present(label_recipe(tile.tile, later))
 
     def test_other_classes_need_another_store(self, finished, tiny, tmp_path, parcels):
         (tmp_path / "classes.csv").write_text("code,name,color\n5,Wheat,\n6,Rye,\n9,Oat,\n")
