@@ -28,7 +28,6 @@ SETTINGS = ROOT / "deploy" / "production" / "airflow.env"
 DRILL_DAGS = Path(__file__).parent / "dags"
 FINAL = {"success", "failed"}
 QUICKER = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "100",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__CORE__PARALLELISM": "4",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
@@ -221,11 +220,16 @@ class Stack:
         yield
         self._down.remove(name)
 
-    def replace_worker(self, name, before):
-        """Start a worker anew by another program; what it had in hand is done again."""
+    @contextlib.contextmanager
+    def replaced(self, name, before):
+        """A worker that is started by another program, for the length of a block; what it had in hand is done again."""
         with self._lock:
             self.kill(name)
             self.start(name, before)
+        try:
+            yield
+        finally:
+            self.kill(name)
 
     def _keep(self):
         while not self._ending:

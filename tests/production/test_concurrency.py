@@ -25,7 +25,7 @@ def test_a_worker_whose_clock_jumps(stack, made):
     if not shutil.which("faketime"):
         pytest.skip("needs faketime (apt-get install faketime)")
     stack.environ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
-    stack.replace_worker("worker-sar", ["faketime", "-f", "+10m"])
-    tasks = stack.finish(stack.trigger("skewed"), 300)
+    with stack.replaced("worker-sar", ["faketime", "-f", "+10m"]):
+        tasks = stack.finish(stack.trigger("skewed"), 300)
     assert {t["state"] for t in tasks.values()} == {"success"}
     nothing_was_lost(made("skewed"))

@@ -62,11 +62,6 @@ def killed_for_memory(_services):
     threading.Thread(target=kill, daemon=True).start()
 
 
-def full_scratch(_services):
-    """The folder for what is unpacked lies on a disk of a few kilobytes."""
-    os.environ["SEN12TS_SPOOL"] = os.environ["SEN12TS_DRILL_SMALL_DISK"]
-
-
 def held(_services):
     """The task stays where it is until the drill says that it may go on."""
     while (DRILLS / f"hold.{get_current_context()['ti'].task_id}").exists():
@@ -97,21 +92,28 @@ FAULTS = {
     "kill_worker": after_a_write(kill_worker),
     "little_memory": little_memory,
     "killed_for_memory": killed_for_memory,
-    "full_scratch": full_scratch,
     "held": held,
 }
+SURROUNDINGS = {"full_scratch": {"SEN12TS_SPOOL": os.environ["SEN12TS_DRILL_SMALL_DISK"]}}
+"""Faults that lie in the environment: what is unpacked goes to a disk of a few kilobytes."""
 
 
 def connect(aoi):
     """Services of an area, in a store of its own, after the faults that lie there for this task."""
-    services = _connect(aoi, {**os.environ, "SEN12TS__STORE": f"s3://stores/{aoi}"})
-    task = get_current_context()["ti"].task_id
-    for name, fault in FAULTS.items():
-        for file in sorted(DRILLS.glob(f"{aoi}.{task}.{name}*")):
-            if file.name.split(".")[2] == name and _claim(file):
-                fault(services)
-                return services
+    fault = _met(aoi, get_current_context()["ti"].task_id)
+    environ = {**os.environ, "SEN12TS__STORE": f"s3://stores/{aoi}", **SURROUNDINGS.get(fault, {})}
+    services = _connect(aoi, environ)
+    if fault in FAULTS:
+        FAULTS[fault](services)
     return services
+
+
+def _met(aoi, task):
+    """Name of a fault that lies there for a task, which from now on is met."""
+    for file in sorted(DRILLS.glob(f"{aoi}.{task}.*")):
+        if _claim(file):
+            return file.name.split(".")[2]
+    return None
 
 
 def _claim(file):
