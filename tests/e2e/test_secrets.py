@@ -159,6 +159,7 @@ def test_no_error_tells_a_credential(name, world, place, everything, said, monke
     patience.hurry(monkeypatch)
     let_in(world, monkeypatch, everything)
     world.faults.plan(fault, host=host, path=path, times=10_000)
+    world.faults.plan(fault, host="bursts", times=10_000)
     told = []
     try:
         services = run(world, place, way, everything / "store")

@@ -164,6 +164,11 @@ class ArchiveWorld:
         return f"{self.url('download')}/odata/v1"
 
     @property
+    def _servers(self):
+        """Addresses of what is no catalogue, for ``catalogue.urls`` likewise."""
+        return {"cdse_download": self.download_url, "asf_bursts": self.url("bursts")}
+
+    @property
     def environ(self):
         """Credentials, by the names of their variables."""
         return {
@@ -178,7 +183,7 @@ class ArchiveWorld:
 
     def area(self, kind, **catalogue):
         """Settings of the place's area, whose products are looked for in an archive of this world."""
-        values = {"kind": kind, "urls": self.urls | {"cdse_download": self.download_url}, "orbits": "annotated"}
+        values = {"kind": kind, "urls": self.urls | self._servers, "orbits": "annotated"}
         return worlds.area_of(self.folder, catalogue=values | catalogue)
 
     @property
