@@ -24,6 +24,7 @@ MEANT_FOR = {
     "datapool": {"authorization"},
     "asf_store": {"signature"},
     "bursts": {"authorization"},
+    "blobs": {"sig"},
 }
 """Hosts that may be shown a credential, and in what."""
 
@@ -128,6 +129,22 @@ def test_nothing_but_a_request_to_the_right_server_holds_a_credential(
     expected = {"eodata", "datapool", "asf_store"} if name == "ranges of zips" else {"download"}
     assert expected <= shown.keys()
     assert all(parts <= MEANT_FOR.get(host, set()) for host, parts in shown.items()), shown
+
+
+def test_a_run_over_signed_addresses_keeps_no_signature(world, place, everything, said, monkeypatch):
+    patience.hurry(monkeypatch)
+    let_in(world, monkeypatch, everything)
+    world.faults.plan(faults.forbidden(), host="blobs", times=1)
+    how = {"providers": ["planetary_computer", "cdse"]}
+    services = worlds.services_of(place, everything / "store", area=world.area(kind="cdse"), acquisition=how, workers=2)
+    worlds.run(services)
+    assert len(services.ledger.triplets(Partition.parse(worlds.partition_of(services)))) == 2
+    assert kept(everything) == []
+    assert not marked(said())
+    shown = shown_to(world.journal)
+    assert {"blobs", "eodata"} <= shown.keys()
+    assert all(parts <= MEANT_FOR.get(host, set()) for host, parts in shown.items()), shown
+    assert len(world.journal.of("planetary_computer", "/sas/")) == 2, "one signature, and one for the refused one"
 
 
 def shown_to(journal):

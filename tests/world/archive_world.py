@@ -159,6 +159,11 @@ class ArchiveWorld:
         return self.url("identity") + copernicus.TOKEN_PATH
 
     @property
+    def signatures_url(self):
+        """Where the Planetary Computer gives out signatures."""
+        return f"{self.url('planetary_computer')}/api/sas/v1/token/{stac.COLLECTION}"
+
+    @property
     def download_url(self):
         """Where the Copernicus Data Space gives out products."""
         return f"{self.url('download')}/odata/v1"
@@ -166,7 +171,11 @@ class ArchiveWorld:
     @property
     def _servers(self):
         """Addresses of what is no catalogue, for ``catalogue.urls`` likewise."""
-        return {"cdse_download": self.download_url, "asf_bursts": self.url("bursts")}
+        return {
+            "cdse_download": self.download_url,
+            "asf_bursts": self.url("bursts"),
+            "planetary_computer_tokens": self.signatures_url,
+        }
 
     @property
     def environ(self):
