@@ -25,7 +25,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,11 @@ class SharedToken(ABC):
             else:
                 self._token = kept
             return True
+
+    def kept_until(self) -> datetime | None:
+        """When the token ends that is kept for this machine, UTC; None if there is none. Nothing is asked."""
+        kept = self._kept()
+        return datetime.fromtimestamp(kept.ends, UTC) if kept and kept.ends > self._clock() else None
 
     @abstractmethod
     def _shown(self, token: Token) -> Credentials:

@@ -43,6 +43,8 @@ SPAN_S = 5
 """Requests are counted in spans of this length; one counts until all of it is a minute old."""
 SPANS = 60 // SPAN_S
 HOURS = DAYS * 24
+NEAR = 0.8
+"""Share of a limit from which people are told that it is near."""
 ANSWER_BYTES = 64 * 2**20
 """Volume kept free for every connection in use, since nobody knows the size of an answer before it comes."""
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.02, 1.0
@@ -54,6 +56,33 @@ Clock = Callable[[], float]
 Spans = Sequence[tuple[int, int]]
 Step = tuple[Any, Mapping[str, object]]
 """A statement that changes a table, and its values; one name has one value in all that are carried out together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of one limit is in use.
+
+    Attributes
+    ----------
+    what : str
+        What is limited.
+    used, limit : float
+        In the same unit; None for no limit.
+    """
+
+    what: str
+    used: float
+    limit: float | None
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.used:g}{'' if self.limit is None else f' of {self.limit:g}'} {self.what}"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the limit is reached soon."""
+        return self.limit is not None and self.used >= NEAR * self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +117,22 @@ class ProviderState:
     faults: int
     paused_until: datetime | None
     reason: str
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was asked for a long time."""
+        return not (self.connections or self.requests or self.volume_bytes or self.faults or self.paused_until)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Each limit."""
+        q = self.quota
+        volume = q.bytes_per_30_days if q else None
+        return (
+            Use("connections", self.connections, q.connections if q else None),
+            Use("requests in a minute", self.requests, q.requests_per_minute if q else None),
+            Use(f"GB in {DAYS} days", round(self.volume_bytes / 1e9, 1), volume and volume / 1e9),
+        )
 
 
 class Quotas:
