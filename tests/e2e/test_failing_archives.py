@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from sen12ts_pipeline.acquisition import providers
 from sen12ts_pipeline.dataset.verify import verify
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import Retryable
@@ -154,12 +153,10 @@ def data_set(store):
 
 
 def let_in(world, monkeypatch, cache):
-    """Set the credentials of a user of all archives, and where these are; tokens are kept below the folder `cache`."""
+    """Set the credentials of a user of all archives; tokens are kept below the folder `cache`."""
     variables = world.environ | {"XDG_CACHE_HOME": str(cache), "SEN12TS_SPOOL": str(cache / "spool")}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(providers, "CDSE_TOKENS", world.token_url)
-    monkeypatch.setattr(providers, "CDSE_S3", world.url("eodata"))
 
 
 @pytest.mark.parametrize("name", WAYS)

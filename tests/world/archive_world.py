@@ -173,6 +173,8 @@ class ArchiveWorld:
         """Addresses of what is no catalogue, for ``catalogue.urls`` likewise."""
         return {
             "cdse_download": self.download_url,
+            "cdse_s3": self.url("eodata"),
+            "cdse_tokens": self.token_url,
             "asf_bursts": self.url("bursts"),
             "planetary_computer_tokens": self.signatures_url,
         }
