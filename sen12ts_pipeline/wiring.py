@@ -43,7 +43,7 @@ from sen12ts_pipeline.labels.maps import CdlLabels, WorldCoverLabels
 from sen12ts_pipeline.labels.names import Codes
 from sen12ts_pipeline.labels.rasters import RasterLabels
 from sen12ts_pipeline.labels.vectors import CROP_COLUMN, ParcelLabels, VectorLabels
-from sen12ts_pipeline.ports import NO_ORBIT_FILES, CloudMasker, LabelSource, OrbitFiles, SarEngine
+from sen12ts_pipeline.ports import NO_ORBIT_FILES, CloudMasker, LabelSource, OrbitFiles, ProductFiles, SarEngine
 from sen12ts_pipeline.sar.native.engine import NativeEngine, Options
 from sen12ts_pipeline.sar.native.memory import keep_freed_memory
 from sen12ts_pipeline.sentinel1.manifest import MANIFEST, read_slice
@@ -187,7 +187,18 @@ def _products(settings: Settings, aoi: AoiSettings, environ: Mapping[str, str]) 
         known = places.connect(archive, at, spool.folder / "places")
         serves = provider(archive, settings, environ, chosen.urls)
         sources.append(LiveSource(known, serves, spool, downloads, whole=how.mode == "product"))
-    return ChainSource(sources)
+    return ChainSource(sources, _bursts(settings, chosen, spool, environ))
+
+
+def _bursts(
+    settings: Settings, chosen: CatalogueSettings, spool: Spool, environ: Mapping[str, str]
+) -> Callable[[str], ProductFiles] | None:
+    """What opens slices at ASF's burst service, for who has a login there."""
+    if not environ.get(providers.EARTHDATA_TOKEN, "").strip():
+        return None
+    address = chosen.urls.get("asf_bursts", ADDRESS)
+    server = BurstServer(address, DOORSTEP if address == ADDRESS else "", provider("asf", settings, environ))
+    return lambda product: AsfBursts(product, spool, server)
 
 
 def _providers(settings: Settings, aoi: AoiSettings) -> list[str]:

@@ -3,12 +3,18 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).parents[1]
+FINAL = {"success", "failed"}
 
 
 def environment(state):
@@ -38,6 +44,48 @@ def read_until(process, pattern):
         if found := re.search(pattern, said, re.M):
             return found
     raise AssertionError(f"ended without {pattern!r}:\n{said}")
+
+
+@contextmanager
+def scheduler(environ, dags):
+    """The services of `make ui`, when they know the DAGs; yields what asks its API, and what its hint says."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = start("ui", {**environ, "PORT": str(port)})
+    try:
+        password = read_until(process, r"^  password  (\S+)$")[1]
+        hint = read_until(process, r"^Logs: .* \. (\S+)$")[1]
+        body = {"username": "admin", "password": password}
+        token = ask(port, "/auth/token", body=body)["access_token"]
+
+        def api(path, body=None, method=None):
+            return ask(port, f"/api/v2/{path}", token, body, method)
+
+        wait(lambda: {d["dag_id"] for d in api("dags")["dags"]} == set(dags))
+        yield SimpleNamespace(api=api, hint=hint)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def wait(holds, seconds=300):
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(1)
+
+
+def trigger(airflow, dag, conf):
+    """State of a run, and of its tasks, when it is over."""
+    airflow.api(f"dags/{dag}", {"is_paused": False}, "PATCH")
+    now = datetime.now(UTC).isoformat()
+    run = airflow.api(f"dags/{dag}/dagRuns", {"logical_date": now, "conf": conf})["dag_run_id"]
+    path = f"dags/{dag}/dagRuns/{run}"
+    wait(lambda: airflow.api(path)["state"] in FINAL)
+    tasks = airflow.api(f"{path}/taskInstances?limit=200")["task_instances"]
+    return airflow.api(path)["state"], tasks
 
 
 def ask(port, path, token=None, body=None, method=None):

@@ -1,4 +1,8 @@
-"""Servers on this machine, of the kinds that production uses: SeaweedFS for S3, and PostgreSQL."""
+"""Servers on this machine: SeaweedFS and PostgreSQL, which production uses; moto and rclone as further ones for S3.
+
+moto knows the conditions of S3 best, and asks for no signature. rclone serves a folder, takes a condition and does not
+keep it.
+"""
 
 import json
 import os
@@ -38,10 +42,68 @@ def postgresql_server():
         yield server
 
 
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory):
+    """Environment of moto's server with the bucket `BUCKET`."""
+    with moto(tmp_path_factory.mktemp("moto")) as environment:
+        wait_for(environment).create_bucket(Bucket=BUCKET)
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory):
+    """Environment of rclone's server with the bucket `BUCKET`."""
+    with rclone(tmp_path_factory.mktemp("rclone")) as environment:
+        wait_for(environment).create_bucket(Bucket=BUCKET)
+        yield environment
+
+
+def program(name):
+    """A program beside this Python or on the path; None if it is not installed."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name)
+
+
 def seaweed():
-    """The program `weed` of SeaweedFS, beside this Python or on the path; None if it is not installed."""
-    beside = Path(sys.executable).with_name("weed")
-    return str(beside) if beside.exists() else shutil.which("weed")
+    """The program `weed` of SeaweedFS; None if it is not installed."""
+    return program("weed")
+
+
+def moto(folder):
+    """moto's server; yields the environment in which boto3 finds it."""
+    return _serving(folder, "moto_server", lambda port: ["-H", "127.0.0.1", "-p", str(port)], region="us-east-1")
+
+
+def rclone(folder):
+    """rclone's server over a folder `data`; yields the environment in which boto3 finds it."""
+    (folder / "data").mkdir()
+    keys = ["--auth-key", "key,secret", "--config", str(folder / "none")]
+    here = ["serve", "s3", str(folder / "data"), "--vfs-cache-mode=off"]
+    return _serving(folder, "rclone", lambda port: [*here, "--addr", f"127.0.0.1:{port}", *keys])
+
+
+@contextmanager
+def _serving(folder, name, arguments, region="default"):
+    if not program(name):
+        pytest.skip(f"needs {name} (requirements/dev.txt)")
+    (port,) = _free_ports(1)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program(name), *arguments(port)], cwd=folder, stdout=log, stderr=log)
+        try:
+            yield _found_at(port, region)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _found_at(port, region="default"):
+    """Environment in which boto3 finds a server of this machine."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": region,
+    }
 
 
 @contextmanager
@@ -61,12 +123,7 @@ def object_store(folder, volumes=8):
         command = [seaweed(), "server", *here, "-s3", "-s3.config=s3.json", *ports]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield {
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3}",
-                "AWS_ACCESS_KEY_ID": "key",
-                "AWS_SECRET_ACCESS_KEY": "secret",
-                "AWS_DEFAULT_REGION": "default",
-            }
+            yield _found_at(s3)
         finally:
             process.kill()  # its own way to end may take minutes, and nothing of it is kept
             process.wait()

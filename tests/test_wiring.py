@@ -230,7 +230,7 @@ def test_a_provider_has_the_gate_that_all_workers_share_and_the_quota_that_is_se
         assert (state.connections, state.quota.connections) == (1, 1)
     with other.gate.turn():
         pass
-    assert one.access.headers() == {}
+    assert one.access.credentials().headers == {}
 
 
 def test_a_provider_that_is_not_known_is_a_wrong_setting(tmp_path):

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from sen12ts_pipeline.acquisition.opening import Redirects, broken, is_page
+from sen12ts_pipeline.acquisition.opening import Redirects, broken, is_page, request_for
 from sen12ts_pipeline.acquisition.provider import FromEnvironment, Provider
 from sen12ts_pipeline.acquisition.providers import EARTHDATA_TOKEN
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
@@ -129,11 +129,8 @@ class BurstServer:
 
     @contextmanager
     def _ask(self, url: str, product: str, member: str) -> Iterator[http.client.HTTPResponse]:
-        request = urllib.request.Request(url)  # noqa: S310 - the address is http or https, see `AsfBursts`
-        request.add_header("Accept-Encoding", "identity")
-        headers = self.provider.access.headers()
-        for name, value in headers.items():
-            request.add_unredirected_header(name, value)
+        credentials = self.provider.access.credentials()
+        request = request_for(url, credentials)
         opener = urllib.request.build_opener(Redirects, urllib.request.HTTPCookieProcessor(self._jar))
         try:
             with self.provider.gate.turn() as turn, opener.open(request, timeout=TIMEOUT_S) as answer:
@@ -142,7 +139,7 @@ class BurstServer:
         except urllib.error.HTTPError as error:
             with error:
                 if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) and self.provider.access.refused(
-                    headers
+                    credentials
                 ):
                     raise Passing(f"answered {error.code} {error.reason}") from None
                 raise _refused(error, url, product, member) from None

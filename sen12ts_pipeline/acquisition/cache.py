@@ -16,9 +16,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sen12ts_pipeline.acquisition.download import Absent, download
+from sen12ts_pipeline.acquisition.asking import Absent
 from sen12ts_pipeline.acquisition.homes import user_cache
 from sen12ts_pipeline.acquisition.provider import Provider
+from sen12ts_pipeline.acquisition.stream import download
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 
 FOLDER_VARIABLE = "SEN12TS_CACHE"

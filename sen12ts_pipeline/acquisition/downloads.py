@@ -38,7 +38,7 @@ class Download:
 
     def __init__(self, at: Place, provider: Provider, area: Spool) -> None:
         self._at, self._area = at, area
-        self._stream = Stream(at.zip_url, at.product, provider)
+        self._stream = Stream(at.zip_url, at.product, provider, checked=True)
 
     @property
     def place(self) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import http.client
 import re
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sen12ts_pipeline.acquisition.files import Version
-from sen12ts_pipeline.acquisition.opening import OPENER, NotLetIn, broken, let_in, shown
-from sen12ts_pipeline.acquisition.provider import TOKEN_VARIABLE, Provider
+from sen12ts_pipeline.acquisition.opening import OPENER, NotLetIn, broken, let_in, request_for, shown
+from sen12ts_pipeline.acquisition.provider import TOKEN_VARIABLE, Credentials, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, wait_named
 from sen12ts_pipeline.ports import Turn
@@ -89,19 +88,16 @@ class HttpFile:
         return Version(int(match[3]), answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
 
     def _ask(self, start: int, length: int, use: Callable[[Any, Turn], T]) -> T:
-        """What `use` makes of the server's answer to a question for a range; new headers are tried once."""
+        """What `use` makes of the server's answer to a question for a range; new credentials are tried once."""
         try:
-            return let_in(self._provider.access, lambda headers: self._once(start, length, headers, use))
+            return let_in(self._provider.access, lambda credentials: self._once(start, length, credentials, use))
         except NotLetIn as refusal:
             raise self._not_let_in(refusal) from None
 
-    def _once(self, start: int, length: int, headers: Mapping[str, str], use: Callable[[Any, Turn], T]) -> T:
+    def _once(self, start: int, length: int, credentials: Credentials, use: Callable[[Any, Turn], T]) -> T:
         """One request; faults are told apart by what is to be done about them."""
-        request = urllib.request.Request(self._url)  # noqa: S310 - the scheme is http or https, see open_remote
+        request = request_for(self._url, credentials)
         request.add_header("Range", f"bytes={start}-{start + length - 1}")
-        request.add_header("Accept-Encoding", "identity")
-        for name, value in headers.items():
-            request.add_unredirected_header(name, value)
         with self._provider.gate.turn() as turn:
             try:
                 with OPENER.open(request, timeout=TIMEOUT_S) as answer:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from sen12ts_pipeline.acquisition.download import text_of
+from sen12ts_pipeline.acquisition.asking import text_of
 from sen12ts_pipeline.acquisition.opening import shown
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.errors import BadProduct

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sen12ts_pipeline.acquisition.checks import Expected, of_multihash
 from sen12ts_pipeline.acquisition.downloads import Download
+from sen12ts_pipeline.acquisition.fallback import FilesOrBursts, Open
 from sen12ts_pipeline.acquisition.files import RemoteFile, Version
 from sen12ts_pipeline.acquisition.provider import Provider
 from sen12ts_pipeline.acquisition.remote import RemoteFolder, open_remote, remote_file
@@ -24,6 +25,9 @@ from sen12ts_pipeline.ports import Place, Places, ProductFiles
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_SLICE = "_IW_SLC__1S"
+"""In the name of every IW SLC product."""
 
 ITEM = "item.json"
 """The STAC item of a product that is there as single images, named ``B01.tif`` to ``B12.tif`` and ``SCL.tif``."""
@@ -75,14 +79,22 @@ class LiveSource:
 class ChainSource:
     """Implements `ports.Source` over several archives: a product comes from the first one that has it.
 
+    Parameters
+    ----------
+    sources : sequence of LiveSource
+        The archives.
+    bursts : callable, optional
+        Opens a slice at a service that cuts out its bursts: the last resort for slices, because these are the same
+        bytes wherever they come from.
+
     Attributes
     ----------
     notes : list of str
         Products that did not come from the first archive of their kind, and why.
     """
 
-    def __init__(self, sources: Sequence[LiveSource]) -> None:
-        self._sources = tuple(sources)
+    def __init__(self, sources: Sequence[LiveSource], bursts: Open | None = None) -> None:
+        self._sources, self._bursts = tuple(sources), bursts
         self.notes: list[str] = []
 
     def open(self, product: str) -> ProductFiles:
@@ -95,6 +107,11 @@ class ChainSource:
         Retryable
             When an archive does not answer that may have it.
         """
+        if self._bursts is not None and _SLICE in product:
+            return FilesOrBursts(product, self._whole, self._bursts, self._note)
+        return self._whole(product)
+
+    def _whole(self, product: str) -> ProductFiles:
         reasons: list[str] = []
         for source in self._sources:
             if not source.places.serves(product):

@@ -6,12 +6,12 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http.client import HTTPMessage
 from typing import IO, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from sen12ts_pipeline.acquisition.provider import Access
+from sen12ts_pipeline.acquisition.provider import Access, Credentials
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.passing import Passing
 
@@ -46,23 +46,37 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(Redirects)
 
 
-def let_in(access: Access, ask: Callable[[Mapping[str, str]], T]) -> T:
-    """What `ask` returns, with headers that let one in; asked once more with new ones where these may help.
+def let_in(access: Access, ask: Callable[[Credentials], T]) -> T:
+    """What `ask` returns, with credentials that let one in; asked once more with new ones where these may help.
 
-    Nobody waits for new headers with a turn in hand: `ask` takes and ends its own.
+    Nobody waits for new ones with a turn in hand: `ask` takes and ends its own.
 
     Raises
     ------
     NotLetIn
         As `ask` raised it last.
+    Passing
+        When who gives credentials is busy or at fault.
     """
-    headers = access.headers()
-    try:
-        return ask(headers)
-    except NotLetIn:
-        if not access.refused(headers):
-            raise
-    return ask(access.headers())
+    for last in (False, True):
+        credentials = access.credentials()
+        try:
+            return ask(credentials)
+        except NotLetIn:
+            if not access.refused(credentials) or last:
+                raise
+    raise AssertionError("unreachable")
+
+
+def request_for(url: str, credentials: Credentials) -> urllib.request.Request:
+    """A question for the bytes of a file as they are, with credentials that are shown to its server alone."""
+    parts = urlsplit(url)
+    signed = urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, credentials.query)))))
+    request = urllib.request.Request(signed if credentials.query else url)  # noqa: S310 - http or https: a place's
+    request.add_header("Accept-Encoding", "identity")
+    for name, value in credentials.headers.items():
+        request.add_unredirected_header(name, value)
+    return request
 
 
 def shown(url: str) -> str:

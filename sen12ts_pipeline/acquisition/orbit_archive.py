@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
+from sen12ts_pipeline.acquisition.asking import text_of
 from sen12ts_pipeline.acquisition.cache import Absent, Cache
-from sen12ts_pipeline.acquisition.download import text_of
 from sen12ts_pipeline.acquisition.listing import objects
 from sen12ts_pipeline.acquisition.opening import shown
 from sen12ts_pipeline.acquisition.orbit_lists import orbit_files_named, orbit_files_of_odata

@@ -12,11 +12,27 @@ from sen12ts_pipeline.ports import OPEN_GATE, Gate
 TOKEN_VARIABLE = "SEN12TS_HTTP_TOKEN"  # noqa: S105 - its name only
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is shown to a server with a request: to no other one than the one meant, and never to people.
+
+    Attributes
+    ----------
+    headers : mapping
+        Headers.
+    query : str
+        Signature of the address, as it is added to it; empty where none is.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: str = field(default="", repr=False)
+
+
 class Access(Protocol):
     """How a server lets one in. Both questions may ask a server themselves, and are put while no turn is held."""
 
-    def headers(self) -> Mapping[str, str]:
-        """Headers to send with a request; never shown, and sent to no other server than the one meant.
+    def credentials(self) -> Credentials:
+        """What to show with a request.
 
         Raises
         ------
@@ -27,19 +43,30 @@ class Access(Protocol):
         """
         ...
 
-    def refused(self, headers: Mapping[str, str]) -> bool:
-        """Note that a server did not accept headers (401, 403); True if it is worth asking again with new ones."""
+    def refused(self, credentials: Credentials) -> bool:
+        """Note that a server did not accept credentials (401, 403); True if it is worth asking again with new ones.
+
+        Raises
+        ------
+        Passing
+            When who gives them is at fault.
+        """
         ...
+
+
+def bearer(token: str) -> Credentials:
+    """A token as a header (RFC 6750, section 2.1)."""
+    return Credentials({"Authorization": f"Bearer {token}"})
 
 
 class Anyone:
     """Implements `Access` where nothing has to be shown."""
 
-    def headers(self) -> Mapping[str, str]:
+    def credentials(self) -> Credentials:
         """None."""
-        return {}
+        return Credentials()
 
-    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - of the protocol
+    def refused(self, credentials: Credentials) -> bool:  # noqa: ARG002 - of the protocol
         """It is not worth asking again."""
         return False
 
@@ -48,13 +75,13 @@ class Bearer:
     """Implements `Access` by a token that is given; who asks for a new one is a person."""
 
     def __init__(self, token: str) -> None:
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._credentials = bearer(token)
 
-    def headers(self) -> Mapping[str, str]:
+    def credentials(self) -> Credentials:
         """The token."""
-        return self._headers
+        return self._credentials
 
-    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - of the protocol
+    def refused(self, credentials: Credentials) -> bool:  # noqa: ARG002 - of the protocol
         """It is not worth asking again."""
         return False
 
@@ -65,12 +92,12 @@ class FromEnvironment:
     def __init__(self, variable: str = TOKEN_VARIABLE) -> None:
         self._variable = variable
 
-    def headers(self) -> Mapping[str, str]:
+    def credentials(self) -> Credentials:
         """The token that is set now."""
         token = os.environ.get(self._variable)
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        return bearer(token) if token else Credentials()
 
-    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - of the protocol
+    def refused(self, credentials: Credentials) -> bool:  # noqa: ARG002 - of the protocol
         """It is not worth asking again."""
         return False
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from sen12ts_pipeline.acquisition.homes import user_cache
 from sen12ts_pipeline.acquisition.provider import Access, Anyone, Bearer, Provider, S3Access
-from sen12ts_pipeline.acquisition.tokens import FOLDER_VARIABLE, TokenAccess
+from sen12ts_pipeline.acquisition.tokens import FOLDER_VARIABLE, SignedAddresses, TokenAccess
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
 CDSE_TOKENS = "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token"
-CDSE_TOKENS_URL, CDSE_S3_URL = "cdse_tokens", "cdse_s3"
+SIGNATURES = "https://planetarycomputer.microsoft.com/api/sas/v1/token/sentinel-2-l2a"
+"""Gives signatures of addresses to anyone."""
+CDSE_TOKENS_URL, CDSE_S3_URL, SIGNATURES_URL = "cdse_tokens", "cdse_s3", "planetary_computer_tokens"
 """Names of addresses in `catalogue.urls`."""
 CDSE_CLIENT = "cdse-public"
 CDSE_S3 = "https://eodata.dataspace.copernicus.eu"
@@ -44,7 +46,7 @@ def connect(
         Where tokens are kept for all processes of the machine; by default the one that ``SEN12TS_TOKENS`` names, else
         one in the user's cache.
     urls : mapping, optional
-        Addresses that differ from the usual ones: `CDSE_S3_URL` and `CDSE_TOKENS_URL`.
+        Addresses that differ from the usual ones: `CDSE_S3_URL`, `CDSE_TOKENS_URL` and `SIGNATURES_URL`.
 
     Raises
     ------
@@ -75,6 +77,16 @@ def _asf(environ: Mapping[str, str], gate: Gate, folder: Path, urls: Mapping[str
     return Provider("asf", access, S3Access(region="us-west-2"), gate, EARTHDATA_TOKEN)
 
 
+def _planetary_computer(
+    environ: Mapping[str, str],  # noqa: ARG001 - of the table
+    gate: Gate,
+    folder: Path,
+    urls: Mapping[str, str],
+) -> Provider:
+    access = SignedAddresses(urls.get(SIGNATURES_URL, SIGNATURES), folder, gate=gate)
+    return Provider("planetary_computer", access, S3Access(), gate, "nothing (it is open to all)")
+
+
 def _open_to_all(name: str, region: str) -> Make:
     """A provider of what is open to all; `region` is that of its buckets."""
 
@@ -90,7 +102,7 @@ PROVIDERS: Mapping[str, Make] = {
     "asf": _asf,
     "aws": _open_to_all("aws", "us-west-2"),
     "earth_search": _open_to_all("earth_search", "us-west-2"),
-    "planetary_computer": _open_to_all("planetary_computer", ""),
+    "planetary_computer": _planetary_computer,
 }
 """How each provider is connected."""
 

@@ -75,7 +75,7 @@ class S3File:
         if self._known is not None:
             return self._known
         answer = self._ask(lambda client, _: client.head_object(Bucket=self._bucket, Key=self._key))
-        return Version(int(answer["ContentLength"]), answer.get("ETag", ""))
+        return _version(int(answer["ContentLength"]), answer)
 
     def fetch(self, start: int, length: int, expected: Version) -> bytes:
         """Just these bytes of this version."""
@@ -86,8 +86,8 @@ class S3File:
             with closing(answer["Body"]) as stream:  # entered itself, it would hide what breaks off
                 if "ContentRange" not in answer:
                     raise Passing("answered something else than the bytes asked for")
-                found = answer.get("ETag", ""), answer["ContentRange"].rpartition("/")[2]
-                if found != (expected.tag, str(expected.size)):
+                size = answer["ContentRange"].rpartition("/")[2]
+                if not size.isdecimal() or _version(int(size), answer) != expected:
                     raise Retryable(f"{self.place} has changed while it was read")
                 return received(stream, length, turn)
 
@@ -110,11 +110,16 @@ def listed(bucket: str, prefix: str, product: str, provider: Provider | None = N
     for item in _pages(asked, bucket, prefix, product):
         name = item["Key"].removeprefix(prefix)
         if name and not name.endswith("/"):
-            known = Version(int(item["Size"]), item["ETag"])
+            known = _version(int(item["Size"]), item)
             found[name] = S3File(bucket, item["Key"], product, name, known, asked)
     if not found:
         raise BadProduct(product, "", f"must be there; nothing lies under {place}")
     return found
+
+
+def _version(size: int, told: Mapping[str, Any]) -> Version:
+    """Size and tag; some servers quote a tag in answers and not in listings."""
+    return Version(size, str(told.get("ETag", "")).strip('"'))
 
 
 def _pages(provider: Provider, bucket: str, prefix: str, product: str) -> Iterator[Any]:

@@ -1,26 +1,31 @@
-"""Large files of web servers as one stream each, gone on with where it broke off if the server can do that."""
+"""Whole files of web servers as one stream each, gone on with where it broke off if the server can do that."""
 
 from __future__ import annotations
 
 import os
 import re
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, BinaryIO
 
-from sen12ts_pipeline.acquisition.http import TIMEOUT_S
-from sen12ts_pipeline.acquisition.opening import BROKEN, OPENER, NotLetIn, broken, let_in, shown
+from sen12ts_pipeline.acquisition.asking import Asker, Beyond
+from sen12ts_pipeline.acquisition.opening import is_page
 from sen12ts_pipeline.acquisition.provider import Provider
-from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
-from sen12ts_pipeline.passing import PASSING_STATUSES, Passing, patiently, wait_named
+from sen12ts_pipeline.errors import Retryable
+from sen12ts_pipeline.passing import Passing, patiently
 from sen12ts_pipeline.ports import Turn
 
 CHUNK_BYTES = 2**20
 
+Tell = Callable[[int, int], object]
+"""Is told bytes that are here and all bytes, 0 if those are not known."""
+
 _RANGE = re.compile(r"^bytes (\d+)-\d+/(\d+)$")
-_UNSATISFIED = re.compile(r"^bytes \*/(\d+)$")
+
+
+def _nobody(_done: int, _total: int) -> None:
+    """Nobody is told."""
 
 
 class Stream:
@@ -30,22 +35,25 @@ class Stream:
     ----------
     url : str
         ``http://`` or ``https://``; a query is kept and never shown.
-    product : str
+    name : str
         What errors name.
     provider : Provider
         Who serves it.
+    checked : bool
+        Whether whoever wants the file looks at every byte of it. Then it is gone on with whoever began it; else only
+        where the server's tag says that it is the same file still.
     """
 
-    def __init__(self, url: str, product: str, provider: Provider) -> None:
-        self._url, self._product, self._provider = url, product, provider
+    def __init__(self, url: str, name: str, provider: Provider, *, checked: bool) -> None:
+        self._asker, self._checked = Asker(url, name, provider), checked
         self._tag = ""
 
     @property
     def place(self) -> str:
         """The URL without its query."""
-        return shown(self._url)
+        return self._asker.place
 
-    def complete(self, out: BinaryIO) -> None:
+    def complete(self, out: BinaryIO, tell: Tell = _nobody) -> None:
         """Write what a file lacks.
 
         What is there is taken for the beginning of the file. A server that answers a question for the rest with the
@@ -55,85 +63,78 @@ class Stream:
         ------
         Retryable
             When the server does not give it now; what has come stays in the file.
-        BadProduct, ConfigurationError
-            When it does not have it (404, 410), or does not let us in.
+        Absent, BadProduct, ConfigurationError
+            As `asking.Asker.ask`.
         """
         while True:
             before = out.seek(0, os.SEEK_END)
             try:
-                return patiently(self.place, lambda: self._let_in(out))
+                return patiently(self.place, lambda: self._go_on(out, tell))
             except Retryable:
                 if out.seek(0, os.SEEK_END) <= before:  # otherwise it is slow, and comes all the same
                     raise
 
-    def _let_in(self, out: BinaryIO) -> None:
-        """One request, or two where what lets one in has to be renewed."""
+    def _go_on(self, out: BinaryIO, tell: Tell) -> None:
+        have, headers = out.seek(0, os.SEEK_END), dict[str, str]()
+        if have and (self._tag or self._checked):
+            headers = {"Range": f"bytes={have}-"} | ({"If-Range": self._tag} if self._tag else {})
         try:
-            let_in(self._provider.access, lambda headers: self._once(out, headers))
-        except NotLetIn as refusal:
-            rule = f"must be of a user who may read {self.place}"
-            raise ConfigurationError("environment", self._provider.variables, rule, str(refusal)) from None
+            self._asker.ask(headers, lambda answer, turn: self._write(answer, have, out, turn, tell))
+        except Beyond as beyond:
+            if not have or beyond.size != have:  # what is longer than the file is thrown away
+                out.truncate(0)
+                raise
 
-    def _once(self, out: BinaryIO, headers: Mapping[str, str]) -> None:
-        have = out.seek(0, os.SEEK_END)
-        with self._provider.gate.turn() as turn:
-            try:
-                with OPENER.open(self._request(have, headers), timeout=TIMEOUT_S) as answer:
-                    self._write(answer, have, out, turn)
-            except urllib.error.HTTPError as error:
-                with error:
-                    if not self._is_complete(error, have, out):
-                        raise self._refused(error) from None
-            except BROKEN as error:
-                raise broken(error, "product", self.place) from None
-
-    def _request(self, have: int, headers: Mapping[str, str]) -> urllib.request.Request:
-        request = urllib.request.Request(self._url)  # noqa: S310 - the scheme is http or https: a place's
-        request.add_header("Accept-Encoding", "identity")
-        if have:
-            request.add_header("Range", f"bytes={have}-")
-            if self._tag:
-                request.add_header("If-Range", self._tag)
-        for name, value in headers.items():
-            request.add_unredirected_header(name, value)
-        return request
-
-    def _write(self, answer: Any, have: int, out: BinaryIO, turn: Turn) -> None:  # noqa: ANN401 - HTTPResponse
-        if answer.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-            raise Passing(f"answered {answer.status} {answer.reason}")
-        tag = answer.headers.get("ETag") or ""
-        self._tag = "" if tag.startswith("W/") else tag
+    def _write(self, answer: Any, have: int, out: BinaryIO, turn: Turn, tell: Tell) -> None:  # noqa: ANN401 - HTTPResponse
+        self._tag = _strong(answer.headers.get("ETag"))
         match = _RANGE.match(answer.headers.get("Content-Range") or "")
         goes_on = answer.status == HTTPStatus.PARTIAL_CONTENT and match is not None and int(match[1]) == have
-        if answer.status == HTTPStatus.PARTIAL_CONTENT and not goes_on:
-            out.truncate(0)
-            raise Passing("answered other bytes than those asked for")
         if not goes_on:
             out.truncate(0)
             out.seek(0)
+        if answer.status == HTTPStatus.PARTIAL_CONTENT and not goes_on:
+            raise Passing("answered other bytes than those asked for")
         length = answer.headers.get("Content-Length")
         total = int(match[2]) if goes_on and match else int(length) if length and length.isdecimal() else None
         while chunk := answer.read(CHUNK_BYTES):
+            if out.tell() == 0 and is_page(chunk[:64]):
+                raise Passing("sent a web page in the place of the file")
             out.write(chunk)
             turn.received(len(chunk))
+            tell(out.tell(), total or 0)
         out.flush()
         if total is not None and (size := out.tell()) != total:
             raise Passing(f"sent {size} of {total} bytes")
 
-    def _is_complete(self, error: urllib.error.HTTPError, have: int, out: BinaryIO) -> bool:
-        """Whether there is no rest (416) because all is there; what is longer than the file is thrown away."""
-        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
-            return False
-        match = _UNSATISFIED.match(error.headers.get("Content-Range") or "")
-        if match and int(match[1]) == have:
-            return True
-        out.truncate(0)
-        raise Passing("has another file than the one that was begun")
 
-    def _refused(self, error: urllib.error.HTTPError) -> Exception:
-        said = f"answered {error.code} {error.reason}"
-        if error.code in PASSING_STATUSES:
-            return Passing(said, wait_named(error.headers))
-        if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return NotLetIn(said)
-        return BadProduct(self._product, "", f"cannot be had from {self.place}: {said}")
+def download(url: str, part: Path, name: str, provider: Provider, tell: Tell) -> None:
+    """Write a file.
+
+    A transfer that breaks off goes on where it stopped, if the server has the same file still; else it begins again.
+
+    Parameters
+    ----------
+    url : str
+        ``http://`` or ``https://``.
+    part : Path
+        Where it is written; it must not be there.
+    name : str
+        What errors name.
+    provider : Provider
+        Whose gate it passes, and what is shown to be let in.
+    tell : callable
+        Is told how much of it is here.
+
+    Raises
+    ------
+    Absent, BadProduct, ConfigurationError, Retryable
+        As `cache.Cache.fetched`.
+    """
+    stream = Stream(url, name, provider, checked=False)
+    with part.open("xb") as out:
+        stream.complete(out, tell)
+
+
+def _strong(tag: str | None) -> str:
+    """An entity tag that names the very bytes (RFC 9110, section 8.8.1); empty if there is none."""
+    return tag if tag and not tag.startswith("W/") else ""

@@ -38,8 +38,6 @@ SENSED_WITHIN = timedelta(hours=1)
 """How long after its datatake's start a granule may be sensed."""
 
 _BUCKET_PATH = "/eodata/"
-_INSIDE_DEGREES = 0.05
-"""By how much the square that is asked for is smaller, so that few neighbours meet it."""
 
 Ask = Callable[[str], Place]
 """Asks an archive once; Passing, BadProduct, ConfigurationError."""
@@ -252,17 +250,18 @@ def _items(of: StacArchive, collections: Sequence[str]) -> Callable[[Addresses],
 
 
 def item_question(product: str, collections: Sequence[str], limit: int) -> dict[str, Any]:
-    """Search for the items of a granule's square in the hour after its datatake's start: some ten.
+    """Search for the items of a granule's square, and so its neighbours', in the hour after its datatake's start.
 
+    The whole square, because an item may tell just a sliver of it, at an edge of the swath.
     Identities of items differ from names, and not every archive can search for ``s2:product_uri``.
     """
     name = GranuleName.find(product)
     if name is None:
         raise BadProduct(product, "", "must be named as an L2A product of Sentinel-2")
-    start, inner = name.datatake_start, square(granule_of(name)).buffer(-_INSIDE_DEGREES)
+    start, area = name.datatake_start, square(granule_of(name))
     return {
         "collections": list(collections),
-        "intersects": json.loads(shapely.to_geojson(inner)),
+        "intersects": json.loads(shapely.to_geojson(area)),
         "datetime": f"{start:%Y-%m-%dT%H:%M:%S}Z/{start + SENSED_WITHIN:%Y-%m-%dT%H:%M:%S}Z",
         "limit": limit,
     }

@@ -19,8 +19,9 @@ from sen12ts_pipeline.ports import OPEN_GATE, Gate
 
 CHAIN = "chain"
 DOWNLOADS = "cdse_download"
-SERVERS = (DOWNLOADS, "cdse_s3", "cdse_tokens")
-"""Addresses of the Copernicus Data Space that are no catalogue: its downloads, its bucket, its tokens."""
+SERVERS = (DOWNLOADS, "cdse_s3", "cdse_tokens", "asf_bursts", "planetary_computer_tokens")
+"""Addresses that are no catalogue: of the Copernicus Data Space downloads, bucket and tokens, of ASF its bursts, of the
+Planetary Computer its signatures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sen12ts_pipeline.errors import ConfigurationError, Sen12tsError
 
 if TYPE_CHECKING:
     from sen12ts_pipeline.settings.model import AoiSettings, Settings
+    from sen12ts_pipeline.state.quotas import ProviderState
 
 FINE, NOTE, FAULT = "ok", "note", "fault"
 
@@ -65,7 +66,7 @@ def register(app: typer.Typer) -> None:
 def doctor(
     aoi: str = typer.Argument("", help="Look at this area's files alone; at all configured areas by default."),
 ) -> None:
-    """Engine, versions, memory, SNAP, geoid grids, DEMs and disk, and what to do; status 1 if a run would fail."""
+    """Engine, versions, memory, quotas, SNAP, geoid grids, DEMs, disk, and what to do; status 1 if a run would fail."""
     findings = list(examine(aoi))
     for finding in findings:
         for line in finding.lines():
@@ -136,6 +137,7 @@ def _settings(into: dict[str, Any]) -> Iterator[Finding]:
         yield _room("store", settings.store)
     else:
         yield from _attempt("store", lambda: _bucket(settings))
+    yield from _attempt("quotas", lambda: _quotas(settings))
 
 
 def _bucket(settings: Settings) -> Iterator[Finding]:
@@ -143,6 +145,54 @@ def _bucket(settings: Settings) -> Iterator[Finding]:
 
     wiring.store_of(settings)
     yield Finding(FINE, "store", f"{settings.store} can be listed")
+
+
+def _quotas(settings: Settings) -> Iterator[Finding]:
+    """What is in use of each provider's quota, by the ledger, which is not made for this; and this machine's tokens."""
+    from sen12ts_pipeline import wiring
+
+    file = settings.ledger_url.removeprefix("sqlite:///")
+    if file != settings.ledger_url and not Path(file).exists():
+        yield Finding(FINE, "quotas", "nothing was asked of any provider yet")
+        return
+    quotas, idle = wiring.quotas_of(settings), []
+    try:
+        states = quotas.states()
+    finally:
+        quotas.close()
+    for state in states:
+        token = _token(state.provider, settings)
+        if state.is_idle and not token:
+            idle.append(state.provider)
+        else:
+            yield _quota(state, token)
+    if idle:
+        yield Finding(FINE, "quotas", f"nothing in use of {', '.join(idle)}")
+
+
+def _quota(state: ProviderState, token: str) -> Finding:
+    found, near = f"{', '.join(use.text for use in state.uses)}{token}", [u.what for u in state.uses if u.is_near]
+    if state.paused_until is not None:
+        until = f"{state.paused_until:%Y-%m-%d %H:%M:%S} UTC"
+        remedy = f"all workers pause until {until}: {state.reason}"
+    elif near:
+        remedy = f"near its limit: {' and '.join(near)}; who asks will wait, or be tried again later"
+    else:
+        return Finding(FINE, f"quota {state.provider}", found)
+    return Finding(NOTE, f"quota {state.provider}", found, remedy)
+
+
+def _token(provider: str, settings: Settings) -> str:
+    """What there is to say of a token that all processes of this machine share."""
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.acquisition.tokens import SharedToken
+    from sen12ts_pipeline.domain.quotas import QUOTAS
+
+    if provider not in QUOTAS:
+        return ""
+    access = wiring.provider(provider, settings).access
+    until = access.kept_until() if isinstance(access, SharedToken) else None
+    return f", this machine's token ends {until:%Y-%m-%d %H:%M} UTC" if until else ""
 
 
 def _room(subject: str, folder: Path) -> Finding:

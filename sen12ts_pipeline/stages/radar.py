@@ -73,7 +73,8 @@ def run(partition: str, shard: str, services: Services) -> str:
             if isinstance(fault, BadProduct):
                 services.quarantine(fault)
 
-    services.each(one, work[BurstId.parse(shard)])
+    with services.noting(parsed, "radar"):
+        services.each(one, work[BurstId.parse(shard)])
     return shard
 
 

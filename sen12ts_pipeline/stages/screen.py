@@ -112,12 +112,14 @@ def _count_clouds(scene: Scene, tiles: list[TileId], services: Services) -> dict
 
 def radar(partition: str, shard: str, services: Services) -> str:
     """Make the terrain of every tile of a burst; returns the shard."""
-    plan = plan_of(Partition.parse(partition), services)
+    parsed = Partition.parse(partition)
+    plan = plan_of(parsed, services)
 
     def one(work: tuple[TileId, str]) -> None:
         make_terrain(work[0], plan.reference(work[1]), services)
 
-    services.each(one, work_of(plan, services).bursts[BurstId.parse(shard)])
+    with services.noting(parsed, "screen_radar"):
+        services.each(one, work_of(plan, services).bursts[BurstId.parse(shard)])
     return shard
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -12,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from sen12ts_pipeline.dataset.classes import Table
 from sen12ts_pipeline.domain.quotas import QUOTAS, Quota
 from sen12ts_pipeline.domain.rules import Rules
+from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct
 from sen12ts_pipeline.ports import Catalogue, CloudMasker, LabelSource, Ledger, ObjectStore, SarEngine, Source
 from sen12ts_pipeline.state.artifacts import Artifacts
@@ -68,7 +70,8 @@ class Services:
     notes : callable
         What the catalogue wants people to know: which archive answered, products that are offline.
     fetched : callable
-        What the source wants people to know: which archive products came from that the first one does not have.
+        What the source wants people to know: where products came from that did not come from the first archive, and
+        why.
     searched : str
         Setting that says where products are looked for.
     dry : bool
@@ -118,6 +121,15 @@ class Services:
         if not self.dry:
             self.ledger.quarantine(error.product, reason)
         return f"{error.product}: {reason.replace(self.origin + '/', '')}"
+
+    @contextmanager
+    def noting(self, partition: Partition, stage: str) -> Iterator[None]:
+        """Record in the ledger what the source wants people to know of the work that is done meanwhile."""
+        before = frozenset(self.fetched())
+        yield
+        for note in self.fetched():
+            if note not in before:
+                self.ledger.record_event(partition, stage, note)
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Results of `work`, in the order of the items, on as many threads as `workers`; the first error ends it."""

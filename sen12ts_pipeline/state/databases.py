@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
+IDLE_S = 2.0
+"""A kept connection that was not used for so long is looked at before it is used."""
 _MIGRATION_LOCK = 0x53313253
 """Number of PostgreSQL's advisory lock under which the schema changes."""
 _NEEDS_A_PERSON = {
@@ -123,7 +126,27 @@ def _postgresql_engine(url: URL, *, keep: bool) -> Engine:
     known: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "sen12ts"}
     mine = {name: value for name, value in known.items() if name not in url.query}
     options = mine if url.get_driver_name() in _DRIVERS_OF_LIBPQ else {}
-    return sa.create_engine(url, **_pool(keep=keep), pool_pre_ping=keep, connect_args=options)
+    engine = sa.create_engine(url, **_pool(keep=keep), connect_args=options)
+    if keep:
+        _look_at_idle_ones(engine)
+    return engine
+
+
+def _look_at_idle_ones(engine: Engine) -> None:
+    """Replace a kept connection that the server closed meanwhile; one just used is not worth a question."""
+
+    @sa.event.listens_for(engine, "checkin")
+    def _used(_connection: object, record: Any) -> None:  # noqa: ANN401 - a pool's record
+        record.info["used"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def _look(connection: Any, record: Any, _fairy: object) -> None:  # noqa: ANN401 - a DBAPI connection
+        if time.monotonic() - record.info.get("used", time.monotonic()) < IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:
+            raise sa.exc.DisconnectionError from error
 
 
 def _pool(*, keep: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Engine
 
 from sen12ts_pipeline.domain.quotas import DAYS, QUOTAS, Quota
@@ -43,6 +43,8 @@ SPAN_S = 5
 """Requests are counted in spans of this length; one counts until all of it is a minute old."""
 SPANS = 60 // SPAN_S
 HOURS = DAYS * 24
+NEAR = 0.8
+"""Share of a limit from which people are told that it is near."""
 ANSWER_BYTES = 64 * 2**20
 """Volume kept free for every connection in use, since nobody knows the size of an answer before it comes."""
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.02, 1.0
@@ -52,6 +54,35 @@ _LOCK = 0x53313251
 
 Clock = Callable[[], float]
 Spans = Sequence[tuple[int, int]]
+Step = tuple[Any, Mapping[str, object]]
+"""A statement that changes a table, and its values; one name has one value in all that are carried out together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of one limit is in use.
+
+    Attributes
+    ----------
+    what : str
+        What is limited.
+    used, limit : float
+        In the same unit; None for no limit.
+    """
+
+    what: str
+    used: float
+    limit: float | None
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.used:g}{'' if self.limit is None else f' of {self.limit:g}'} {self.what}"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the limit is reached soon."""
+        return self.limit is not None and self.used >= NEAR * self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +117,22 @@ class ProviderState:
     faults: int
     paused_until: datetime | None
     reason: str
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was asked for a long time."""
+        return not (self.connections or self.requests or self.volume_bytes or self.faults or self.paused_until)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Each limit."""
+        q = self.quota
+        volume = q.bytes_per_30_days if q else None
+        return (
+            Use("connections", self.connections, q.connections if q else None),
+            Use("requests in a minute", self.requests, q.requests_per_minute if q else None),
+            Use(f"GB in {DAYS} days", round(self.volume_bytes / 1e9, 1), volume and volume / 1e9),
+        )
 
 
 class Quotas:
@@ -172,6 +219,15 @@ class Quotas:
             begun = connection.execution_options(sen12ts_write=write).begin()
             with begun:
                 yield connection
+
+    def at_once(self, *steps: Step) -> None:
+        """Carry out statements together: in PostgreSQL as one, asked in one question; errors as the ledger's."""
+        if self._engine.dialect.name != "postgresql":
+            with self.transaction() as connection:
+                _carry_out(connection, steps)
+            return
+        with explained(self.shown), self._engine.connect() as connection:
+            _carry_out(connection.execution_options(isolation_level="AUTOCOMMIT"), steps)
 
     def _state(self, connection: Connection, provider: str, now: float) -> ProviderState:
         use = _use(connection, provider, now)
@@ -296,22 +352,25 @@ class SqlGate:
         if use.lapsed:
             connection.execute(_SWEEP, {"of": self._provider, "now": now})
             log.warning("leases lapsed", extra={"provider": self._provider, "leases": use.lapsed})
-        lease = {"holder": holder, "provider": self._provider, "until": now + self._quotas.lease_s}
-        connection.execute(quota_leases.insert(), lease)
         counted, span = dict(_recent(use.requests, now)), int(now // SPAN_S)
         counted[span] = counted.get(span, 0) + 1
-        row = {"of": self._provider, "requests": sorted(counted.items())}
-        connection.execute(_COUNT if use.known else _BEGIN, row)
+        lease = {"mine": holder, "of": self._provider, "lapses": now + self._quotas.lease_s}
+        row = {"of": self._provider, "counted": sorted(counted.items())}
+        _carry_out(connection, [(_TAKE, lease), (_COUNT if use.known else _BEGIN, row)])
         return holder
 
     def _end(self, turn: _Turn, fault: Passing | None) -> None:
         """Give a lease back and note what came. What was fetched is not lost when the database does not answer now."""
         with self._owed_lock:
             size, self._owed = turn.take() + self._owed, 0
+        leave, hour = (_LEAVE, {"mine": turn.holder}), int(self.now // 3600)
         try:
+            if fault is None and hour == self._hour:
+                self._quotas.at_once(leave, (_GOOD, self._of), *self._added(size, hour))
+                return
             with self._quotas.transaction() as connection:
                 _relax(connection)
-                connection.execute(_LEAVE, {"of": turn.holder})
+                _carry_out(connection, [leave])
                 self._note(connection, size)
                 self._remember(connection, fault)
         except (Retryable, ConfigurationError) as error:
@@ -322,21 +381,26 @@ class SqlGate:
 
     def _note(self, connection: Connection, size: int) -> None:
         """Add bytes to their hour; the first ones of an hour drive out what is older than any window."""
-        if not size:
-            return
         hour = int(self.now // 3600)
-        add = _ADD[connection.dialect.name]
-        connection.execute(add, {"provider": self._provider, "hour": hour, "bytes": size})
+        _carry_out(connection, self._added(size, hour))
         if hour != self._hour:
             old = quota_volume.c.provider == self._provider, quota_volume.c.hour < hour - 2 * HOURS
             connection.execute(quota_volume.delete().where(*old))
             self._hour = hour
 
+    @property
+    def _of(self) -> dict[str, object]:
+        return {"of": self._provider}
+
+    def _added(self, size: int, hour: int) -> list[Step]:
+        """What adds bytes to an hour."""
+        return [(_ADD, {**self._of, "at": hour, "more": size})] if size else []
+
     def _remember(self, connection: Connection, fault: Passing | None) -> None:
         """Count a fault, or forget those before a good answer; pause all where that is due."""
         mine = quota_providers.c.provider == self._provider
         if fault is None:
-            connection.execute(_GOOD, {"of": self._provider})
+            connection.execute(_GOOD, self._of)
         elif fault.wait_s is not None:
             self._pause(connection, min(fault.wait_s, LONGEST_PAUSE_S), f"the server {fault}")
         else:
@@ -441,18 +505,36 @@ _OF_PROVIDER = sa.select(_COUNTS, _P.requests, _P.faults, _P.paused_until, _P.re
 
 _OF: sa.BindParameter[str] = sa.bindparam("of")
 _SWEEP = quota_leases.delete().where(quota_leases.c.provider == _OF, quota_leases.c.until <= sa.bindparam("now"))
-_LEAVE = quota_leases.delete().where(quota_leases.c.holder == _OF)
-_BEGIN = quota_providers.insert().values(provider=_OF, faults=0, paused_until=0.0, reason="")
-_COUNT = quota_providers.update().where(_P.provider == _OF)
+_MINE: sa.BindParameter[str] = sa.bindparam("mine")
+_COUNTED: sa.BindParameter[Any] = sa.bindparam("counted", type_=_P.requests.type)
+_TAKE = quota_leases.insert().values(holder=_MINE, provider=_OF, until=sa.bindparam("lapses"))
+_LEAVE = quota_leases.delete().where(quota_leases.c.holder == _MINE)
+_BEGIN = quota_providers.insert().values(provider=_OF, requests=_COUNTED, faults=0, paused_until=0.0, reason="")
+_COUNT = quota_providers.update().where(_P.provider == _OF).values(requests=_COUNTED)
 _GOOD = quota_providers.update().where(_P.provider == _OF, _P.faults > 0).values(faults=0)
 
 
-def _add(insert: postgresql.Insert | sqlite.Insert) -> postgresql.Insert | sqlite.Insert:
-    total = {"bytes": _V.bytes + insert.excluded.bytes}
-    return insert.on_conflict_do_update(index_elements=["provider", "hour"], set_=total)
+_ADDED = postgresql.insert(quota_volume).values(provider=_OF, hour=sa.bindparam("at"), bytes=sa.bindparam("more"))
+_ADD = _ADDED.on_conflict_do_update(
+    index_elements=["provider", "hour"], set_={"bytes": _V.bytes + _ADDED.excluded.bytes}
+)
+"""SQLite has the same words for it."""
 
 
-_ADD = {"postgresql": _add(postgresql.insert(quota_volume)), "sqlite": _add(sqlite.insert(quota_volume))}
+def _carry_out(connection: Connection, steps: Sequence[Step]) -> None:
+    """Carry out statements; where they can be joined to one, with one question to the server."""
+    if connection.dialect.name == "postgresql" and steps:
+        values = {name: value for _, given in steps for name, value in given.items()}
+        connection.execute(_joined(tuple(statement for statement, _ in steps)), values)
+        return
+    for statement, given in steps:
+        connection.execute(statement, given)
+
+
+@functools.cache
+def _joined(statements: tuple[Any, ...]) -> sa.Select[Any]:
+    """One statement that does not wait for the disk either; their order does not matter, nor do they see each other."""
+    return _RELAX.add_cte(*(one.cte(f"step_{k}") for k, one in enumerate(statements)))
 
 
 def _use(connection: Connection, provider: str, now: float) -> _Use:

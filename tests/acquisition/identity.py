@@ -127,7 +127,7 @@ def show(url, folder, password, told, start):
     """Note in a folder which token a process of its own gets, or why it gets none."""
     start.wait(120)
     try:
-        text = TokenAccess(url, "cdse-public", USER, password, folder).headers()["Authorization"]
+        text = TokenAccess(url, "cdse-public", USER, password, folder).credentials().headers["Authorization"]
     except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
         text = f"{type(error).__name__}: {error}"
     place = Path(told)

@@ -8,7 +8,7 @@ from sen12ts_pipeline.acquisition import asf_server
 from sen12ts_pipeline.acquisition.asf_bursts import HEAD_ALONE_BYTES, AsfBursts
 from sen12ts_pipeline.acquisition.asf_server import BurstServer
 from sen12ts_pipeline.acquisition.products import FolderProduct
-from sen12ts_pipeline.acquisition.provider import Provider
+from sen12ts_pipeline.acquisition.provider import Credentials, Provider
 from sen12ts_pipeline.acquisition.providers import EARTHDATA_TOKEN
 from sen12ts_pipeline.acquisition.small_safe import write_small
 from sen12ts_pipeline.acquisition.spool import read_extent
@@ -225,11 +225,11 @@ class Badge:
     def __init__(self, *tokens):
         self.tokens = list(tokens)
 
-    def headers(self):
-        return {"Authorization": f"Bearer {self.tokens[0]}"}
+    def credentials(self):
+        return Credentials({"Authorization": f"Bearer {self.tokens[0]}"})
 
-    def refused(self, headers):
-        assert headers == self.headers()
+    def refused(self, credentials):
+        assert credentials == self.credentials()
         return len(self.tokens) > 1 and bool(self.tokens.pop(0))
 
 

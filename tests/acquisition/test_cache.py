@@ -10,7 +10,7 @@ import pytest
 
 from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.cache import Absent, Cache, cache_folder, digest_of
-from sen12ts_pipeline.acquisition.provider import Provider
+from sen12ts_pipeline.acquisition.provider import Credentials, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from tests.acquisition.buckets import Bucket
 
@@ -126,7 +126,9 @@ class TestFaultsThatPass:
 
 class TestFaultsThatStay:
     def test_a_file_that_is_not_there_is_told_apart_from_one_that_is_refused(self, fetched, bucket):
-        with pytest.raises(ConfigurationError, match=r"a/none: must be there and may be read.*answer 403"):
+        with pytest.raises(
+            ConfigurationError, match=r"must be of a user who may read .*a/none; the server refuses it.*answer 403"
+        ):
             fetched("a/none")
         bucket.missing = 404
         with pytest.raises(Absent, match=r"file\.bin: there is none at .*/a/none: answer 404"):
@@ -162,10 +164,10 @@ class _Tokens:
     def __init__(self):
         self.token = "old"
 
-    def headers(self):
-        return {"Authorization": f"Bearer {self.token}"}
+    def credentials(self):
+        return Credentials({"Authorization": f"Bearer {self.token}"})
 
-    def refused(self, headers):
+    def refused(self, credentials):
         renewed, self.token = self.token == "old", "new"
         return renewed
 

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from sen12ts_pipeline.acquisition.download import download, text_of
+from sen12ts_pipeline.acquisition.asking import text_of
 from sen12ts_pipeline.acquisition.http import HttpFile
 from sen12ts_pipeline.acquisition.opening import is_page, shown
-from sen12ts_pipeline.acquisition.provider import Provider
-from sen12ts_pipeline.acquisition.stream import Stream
+from sen12ts_pipeline.acquisition.provider import Credentials, Provider
+from sen12ts_pipeline.acquisition.stream import Stream, download
 from tests.acquisition.buckets import Bucket
 
 
@@ -37,11 +37,11 @@ class Renewed:
     def __init__(self, gate):
         self.gate, self.token = gate, "old"
 
-    def headers(self):
+    def credentials(self):
         assert not self.gate.held
-        return {"Authorization": self.token}
+        return Credentials({"Authorization": self.token})
 
-    def refused(self, headers):
+    def refused(self, credentials):
         assert not self.gate.held
         self.token = "new"
         return True
@@ -54,7 +54,7 @@ def to_file(url, provider, tmp_path):
 
 def to_stream(url, provider, tmp_path):
     out = io.BytesIO()
-    Stream(url, "a", provider).complete(out)
+    Stream(url, "a", provider, checked=True).complete(out)
     return out.getvalue()
 
 

@@ -12,7 +12,7 @@ import pytest
 from sen12ts_pipeline import passing
 from sen12ts_pipeline.acquisition.cache import Cache
 from sen12ts_pipeline.acquisition.orbit_archive import OrbitArchive, OrbitBucket, OrbitCatalogue
-from sen12ts_pipeline.acquisition.provider import Provider
+from sen12ts_pipeline.acquisition.provider import Credentials, Provider
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.sentinel1.orbit_file import read_orbit_file
 from tests.acquisition.buckets import Bucket
@@ -140,10 +140,10 @@ class TestFiles:
 
 
 class _Tokens:
-    def headers(self):
-        return {"Authorization": "Bearer token"}
+    def credentials(self):
+        return Credentials({"Authorization": "Bearer token"})
 
-    def refused(self, headers):
+    def refused(self, credentials):
         return False
 
 

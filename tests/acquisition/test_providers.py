@@ -2,9 +2,9 @@
 
 import pytest
 
-from sen12ts_pipeline.acquisition.provider import Anyone, Bearer
+from sen12ts_pipeline.acquisition.provider import Anyone, Bearer, Credentials, bearer
 from sen12ts_pipeline.acquisition.providers import PROVIDERS, connect
-from sen12ts_pipeline.acquisition.tokens import TokenAccess
+from sen12ts_pipeline.acquisition.tokens import SignedAddresses, TokenAccess
 from sen12ts_pipeline.domain.quotas import QUOTAS
 from sen12ts_pipeline.errors import ConfigurationError
 from sen12ts_pipeline.ports import OPEN_GATE
@@ -22,7 +22,16 @@ def test_every_provider_has_a_quota_and_may_be_connected_without_credentials(tmp
     assert set(PROVIDERS) == set(QUOTAS)
     for name in PROVIDERS:
         one = connect(name, {}, folder=tmp_path)
-        assert (one.name, one.gate, one.access.headers()) == (name, OPEN_GATE, {})
+        assert (one.name, one.gate) == (name, OPEN_GATE)
+        if name != "planetary_computer":
+            assert one.access.credentials() == Credentials()
+
+
+def test_addresses_of_the_planetary_computer_are_signed(tmp_path):
+    one = connect("planetary_computer", {}, folder=tmp_path)
+    assert isinstance(one.access, SignedAddresses)
+    service = "https://planetarycomputer.microsoft.com/api/sas/v1/token/sentinel-2-l2a"
+    assert repr(one.access) == f"SignedAddresses({service!r})"
 
 
 def test_the_data_space_is_spoken_to_as_it_wants(tmp_path):
@@ -39,7 +48,7 @@ def test_earthdata_takes_a_token_and_open_buckets_take_nothing(tmp_path):
     environ = {"SEN12TS_EARTHDATA_TOKEN": f" {SECRET}\n", "SEN12TS_HTTP_TOKEN": "of another server"}
     asf = connect("asf", environ, folder=tmp_path)
     assert isinstance(asf.access, Bearer)
-    assert asf.access.headers() == {"Authorization": f"Bearer {SECRET}"}
+    assert asf.access.credentials() == bearer(SECRET)
     assert SECRET not in repr(asf)
     aws = connect("aws", environ, folder=tmp_path)
     assert isinstance(aws.access, Anyone)

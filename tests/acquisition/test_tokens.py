@@ -67,7 +67,7 @@ def answer(status, body=b"{}", headers=None):
 
 
 def token(access):
-    return access.headers()["Authorization"]
+    return access.credentials().headers["Authorization"]
 
 
 def in_processes(url, tmp_path, password=PASSWORD):
@@ -97,9 +97,9 @@ def test_a_wrong_password_is_tried_once_by_forty_processes(server, tmp_path):
 
 def test_a_password_that_was_put_right_is_tried(server, tmp_path):
     with pytest.raises(ConfigurationError, match="without a second factor; got 'answer 401: Invalid user credentials'"):
-        server.access(tmp_path, "wrong").headers()
+        server.access(tmp_path, "wrong").credentials()
     with pytest.raises(ConfigurationError, match=r"to an earlier try; to have it tried again, remove .*token-.*\.json"):
-        server.access(tmp_path, "wrong").headers()
+        server.access(tmp_path, "wrong").credentials()
     assert server.denied == 1
     assert token(server.access(tmp_path)) == "Bearer access-1"
 
@@ -174,14 +174,14 @@ def test_a_server_of_tokens_that_stays_busy_is_left_to_a_later_try_and_has_refus
 def test_an_answer_that_is_no_token_is_asked_for_again(server, access, body):
     server.faults.append(answer(200, body))
     with pytest.raises(Passing):
-        access.headers()
+        access.credentials()
     assert token(access) == "Bearer access-1"
 
 
 def test_a_password_is_not_sent_on_to_another_server(server, access):
     server.faults.append(answer(302, headers={"Location": "http://127.0.0.1:9/"}))
     with pytest.raises(ConfigurationError, match="answer 302"):
-        access.headers()
+        access.credentials()
     assert token(access) == "Bearer access-1"
 
 
@@ -195,7 +195,7 @@ def test_a_token_that_ended_while_it_was_in_use_is_renewed_and_nobody_notices(se
 
 
 def test_a_token_that_another_process_renewed_is_taken(server, access, clock, tmp_path):
-    old = access.headers()
+    old = access.credentials()
     other = server.access(tmp_path / "tokens", clock=clock)
     server.good.clear()
     clock.now += 100
@@ -271,7 +271,7 @@ def test_nothing_secret_is_in_a_message_a_log_or_a_picture(server, tmp_path, cap
         one.version()
     server.faults.append(answer(400, json.dumps({"error": f"no {PASSWORD}"}).encode()))
     with pytest.raises(ConfigurationError) as denied:
-        server.access(tmp_path / "others", password=PASSWORD).headers()
+        server.access(tmp_path / "others", password=PASSWORD).credentials()
     told = [repr(access), repr(provider), repr(one), repr(access._token), repr(Bearer(PASSWORD)), caplog.text]
     told += [str(vars(record)) for record in caplog.records] + [str(error.value), str(denied.value)]
     for text in told:
@@ -283,7 +283,7 @@ def test_nothing_secret_is_in_a_message_a_log_or_a_picture(server, tmp_path, cap
 def test_a_folder_that_cannot_be_made_is_a_wrong_setting(server, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="SEN12TS_TOKENS: must be a folder that can be written"):
-        server.access(tmp_path / "file" / "tokens").headers()
+        server.access(tmp_path / "file" / "tokens").credentials()
     assert server.grants == []
 
 

@@ -1,8 +1,15 @@
 """`doctor`: what it finds, and what it says is to be done."""
 
+import re
+from dataclasses import asdict
+
 import pytest
 
+from sen12ts_pipeline import wiring
+from sen12ts_pipeline.acquisition.tokens import Token
 from sen12ts_pipeline.cli import doctor
+from sen12ts_pipeline.passing import Passing
+from sen12ts_pipeline.settings.load import load_settings
 from tests.sar.snap import standin_gpt
 
 
@@ -96,6 +103,64 @@ class TestSnap:
             (memory,) = (f for f in found if f.subject == "SNAP memory")
             assert memory.state == state
         assert "set snap.memory_gb to 11 at most: of 16.0 GiB by the container's limit" in memory.remedy
+
+
+class TestQuotas:
+    @pytest.fixture
+    def quotas(self, store, tmp_path, monkeypatch):
+        """Quotas of the store that is configured; the Copernicus Data Space grants ten requests a minute."""
+        monkeypatch.setenv("SEN12TS_CONFIG", str(tmp_path / "pipeline.yaml"))
+        (tmp_path / "pipeline.yaml").write_text("quotas: {cdse: {requests_per_minute: 10, gb_per_30_days: 10}}")
+        settings = load_settings()
+        quotas = wiring.quotas_of(settings)
+        yield quotas
+        quotas.close()
+
+    def take(self, quotas, turns, size=0, provider="cdse"):
+        for _ in range(turns):
+            with quotas.gate(provider).turn() as turn:
+                turn.received(size)
+
+    def test_of_whom_nothing_was_asked_are_not_looked_up(self, sen12ts, tmp_path, monkeypatch):
+        monkeypatch.setenv("SEN12TS__LEDGER", f"sqlite:///{tmp_path}/none.sqlite")
+        _, out, _ = sen12ts("doctor")
+        assert lines_about("quotas", out) == ["ok    quotas             nothing was asked of any provider yet"]
+        assert not (tmp_path / "none.sqlite").exists()
+
+    def test_are_told_with_what_is_in_use(self, quotas, sen12ts):
+        self.take(quotas, 2, 700_000_000)
+        with quotas.gate("cdse").turn():
+            _, out, _ = sen12ts("doctor")
+        (line,) = lines_about("quota cdse", out)
+        assert line.startswith("ok ")
+        assert "1 of 4 connections, 3 of 10 requests in a minute, 1.4 of 10 GB in 30 days" in line
+        assert "nothing in use of asf, aws, earth_search, planetary_computer" in lines_about("quotas", out)[0]
+
+    def test_that_are_nearly_used_up_are_a_note(self, quotas, sen12ts):
+        self.take(quotas, 8, 1_100_000_000)
+        code, out, _ = sen12ts("doctor")
+        line, remedy = lines_about("quota cdse", out)
+        assert (code, line.split()[0]) == (0, "note")
+        assert "near its limit: requests in a minute and GB in 30 days" in remedy
+
+    def test_whose_requests_are_paused_say_until_when_and_why(self, quotas, sen12ts):
+        with pytest.raises(Passing), quotas.gate("asf").turn():
+            raise Passing("answered 503", 3000.0)
+        _, out, _ = sen12ts("doctor")
+        line, remedy = lines_about("quota asf", out)
+        assert line.startswith("note")
+        assert re.search(r"all workers pause until \S+ \S+ UTC: the server answered 503", remedy)
+
+    def test_tell_of_the_machine_s_token(self, quotas, sen12ts, tmp_path, monkeypatch):
+        self.take(quotas, 1)
+        monkeypatch.setenv("SEN12TS_TOKENS", str(tmp_path / "tokens"))
+        access = wiring.provider("planetary_computer", load_settings()).access
+        access._path.parent.mkdir()
+        access._write({"token": asdict(Token("sig=secret", "", 0.0, 32503680000.0, 0.0))})
+        _, out, _ = sen12ts("doctor")
+        (line,) = lines_about("quota planetary_computer", out)
+        assert "this machine's token ends 3000-01-01 00:00 UTC" in line
+        assert "secret" not in out
 
 
 class TestAreas:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sen12ts_pipeline.acquisition import providers
 from sen12ts_pipeline.dataset.verify import verify
+from sen12ts_pipeline.domain.seasons import Partition
+from sen12ts_pipeline.errors import Retryable
 from tests import worlds
 from tests.world import archive_world, faults, patience
 
@@ -152,12 +153,10 @@ def data_set(store):
 
 
 def let_in(world, monkeypatch, cache):
-    """Set the credentials of a user of all archives, and where these are; tokens are kept below the folder `cache`."""
+    """Set the credentials of a user of all archives; tokens are kept below the folder `cache`."""
     variables = world.environ | {"XDG_CACHE_HOME": str(cache), "SEN12TS_SPOOL": str(cache / "spool")}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(providers, "CDSE_TOKENS", world.token_url)
-    monkeypatch.setattr(providers, "CDSE_S3", world.url("eodata"))
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -188,6 +187,49 @@ def test_a_data_set_from_failing_archives_is_that_of_the_folder(name, world, pla
     asked = len(world.journal.exchanges)
     worlds.run(services)
     assert len(world.journal.exchanges) == asked, "a second run asks for nothing"
+
+
+DOWN = {
+    "its bucket": ({"kind": "cdse"}, Wrong(faults.failing(503), "eodata", "S1A_IW_SLC", 10_000), "answered 503"),
+    "who knows its place": ({"kind": "cdse"}, Wrong(faults.reset(), "catalogue", "Name[^&]*S1A", 5), "broke off"),
+    "its zip": (
+        {"kind": "chain", "chain": ("asf", "cdse")},
+        Wrong(faults.busy(), "datapool", times=10_000),
+        "answered 429",
+    ),
+}
+"""What of a slice's places does not answer at all; who knows it is silent for as long as one asks for the first."""
+
+
+@pytest.mark.parametrize("what", DOWN)
+def test_where_slices_cannot_be_had_their_bursts_come_from_the_burst_service(
+    what, world, place, expected, tmp_path, monkeypatch
+):
+    catalogue, wrong, said = DOWN[what]
+    patience.hurry(monkeypatch)
+    let_in(world, monkeypatch, tmp_path)
+    world.faults.plan(**vars(wrong))
+    services = worlds.services_of(place, tmp_path / "store", area=world.area(**catalogue))
+    partition = worlds.run(services)
+    assert data_set(tmp_path / "store") == expected
+    assert services.ledger.quarantined() == {}
+    assert {e.request.path.rsplit(".")[-1] for e in world.journal.of("bursts")} == {"xml", "tiff"}
+    told = [e.message for e in services.ledger.events(Partition.parse(partition)) if "burst service" in e.message]
+    slices = {h.name for h in world.held if h.is_slice}
+    from_there = {message.split(" comes from ASF's burst service: ")[0] for message in told}
+    assert from_there == slices if wrong.times > 5 else len(from_there & slices) == 1
+    assert all(said in message for message in told)
+
+
+def test_without_a_login_at_the_burst_service_a_silent_bucket_is_tried_again_later(world, place, tmp_path, monkeypatch):
+    catalogue, wrong, said = DOWN["its bucket"]
+    patience.hurry(monkeypatch)
+    let_in(world, monkeypatch, tmp_path)
+    monkeypatch.delenv("SEN12TS_EARTHDATA_TOKEN")
+    world.faults.plan(**vars(wrong))
+    with pytest.raises(Retryable, match=said):
+        worlds.run(worlds.services_of(place, tmp_path / "store", area=world.area(**catalogue)))
+    assert not world.journal.of("bursts")
 
 
 def test_one_session_serves_a_run_that_lasts_longer_than_its_tokens(world, place, expected, tmp_path, monkeypatch):

@@ -1,12 +1,8 @@
 """A partition through a real scheduler: the services of `make ui`, the DAG of a small simulated area."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +10,6 @@ from sen12ts_pipeline.settings.load import write_aoi
 from tests import launchers, worlds
 
 pytestmark = pytest.mark.e2e
-FINAL = {"success", "failed"}
 
 
 @pytest.fixture(scope="module")
@@ -36,49 +31,16 @@ def airflow(tiny, tmp_path_factory):
     for name in ("empty", "later"):
         write_aoi(area.model_copy(update={"name": name}), base / "config" / "aois")
     (base / "config" / "pipeline.yaml").write_text("workers: 1\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     environ = launchers.environment(base / "state")
     environ |= {"SEN12TS_CONFIG": str(base / "config" / "pipeline.yaml"), "STORE": str(base / "store")}
-    process = launchers.start("ui", {**environ, "PORT": str(port)})
-    try:
-        password = launchers.read_until(process, r"^  password  (\S+)$")[1]
-        hint = launchers.read_until(process, r"^Logs: .* \. (\S+)$")[1]
-        body = {"username": "admin", "password": password}
-        token = launchers.ask(port, "/auth/token", body=body)["access_token"]
-
-        def api(path, body=None, method=None):
-            return launchers.ask(port, f"/api/v2/{path}", token, body, method)
-
-        _wait(lambda: {d["dag_id"] for d in api("dags")["dags"]} == {"tiny", "broken", "empty", "later"})
-        yield SimpleNamespace(api=api, store=base / "store", hint=hint)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-def _wait(holds, seconds=300):
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(1)
-
-
-def trigger(airflow, dag, conf):
-    """State of a run, and of its tasks, when it is over."""
-    airflow.api(f"dags/{dag}", {"is_paused": False}, "PATCH")
-    now = datetime.now(UTC).isoformat()
-    run = airflow.api(f"dags/{dag}/dagRuns", {"logical_date": now, "conf": conf})["dag_run_id"]
-    path = f"dags/{dag}/dagRuns/{run}"
-    _wait(lambda: airflow.api(path)["state"] in FINAL)
-    tasks = airflow.api(f"{path}/taskInstances?limit=200")["task_instances"]
-    return airflow.api(path)["state"], tasks
+    with launchers.scheduler(environ, ["tiny", "broken", "empty", "later"]) as running:
+        running.store = base / "store"
+        yield running
 
 
 def test_a_partition_is_what_the_stages_make_without_airflow(airflow, tiny, tmp_path):
     assert airflow.api("importErrors")["import_errors"] == []
-    state, tasks = trigger(airflow, "tiny", {"year": 2023, "season": "fall"})
+    state, tasks = launchers.trigger(airflow, "tiny", {"year": 2023, "season": "fall"})
     states = {(t["task_id"], t["map_index"]): t["state"] for t in tasks}
     assert state == "success", states
     assert set(states.values()) == {"success"}
@@ -90,7 +52,7 @@ def test_a_partition_is_what_the_stages_make_without_airflow(airflow, tiny, tmp_
 
 
 def test_an_empty_partition_succeeds(airflow):
-    state, tasks = trigger(airflow, "empty", {"year": 2021, "season": "winter"})
+    state, tasks = launchers.trigger(airflow, "empty", {"year": 2021, "season": "winter"})
     states = {t["task_id"]: t["state"] for t in tasks}
     assert state == "success", states
     assert states["radar"] == states["optical"] == states["assemble"] == "skipped"
@@ -98,7 +60,7 @@ def test_an_empty_partition_succeeds(airflow):
 
 
 def test_a_failed_task_fails_the_run_at_once_and_the_watcher_sees_it(airflow):
-    state, tasks = trigger(airflow, "broken", {"season": "fall"})
+    state, tasks = launchers.trigger(airflow, "broken", {"season": "fall"})
     states = {t["task_id"]: (t["state"], t["try_number"]) for t in tasks}
     assert state == "failed"
     assert states["search"] == ("failed", 1), "a wrong setting is not tried again"

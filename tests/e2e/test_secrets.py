@@ -4,13 +4,15 @@ import logging
 import os
 import sqlite3
 import traceback
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import Sen12tsError
-from tests import worlds
+from sen12ts_pipeline.settings.load import write_aoi
+from tests import launchers, worlds
 from tests.e2e.test_failing_archives import WAYS, let_in
 from tests.world import archive_world, faults, patience
 from tests.world.archive_world import MARK
@@ -24,6 +26,7 @@ MEANT_FOR = {
     "datapool": {"authorization"},
     "asf_store": {"signature"},
     "bursts": {"authorization"},
+    "blobs": {"sig"},
 }
 """Hosts that may be shown a credential, and in what."""
 
@@ -130,6 +133,71 @@ def test_nothing_but_a_request_to_the_right_server_holds_a_credential(
     assert all(parts <= MEANT_FOR.get(host, set()) for host, parts in shown.items()), shown
 
 
+def test_a_run_over_signed_addresses_keeps_no_signature(world, place, everything, said, monkeypatch):
+    patience.hurry(monkeypatch)
+    let_in(world, monkeypatch, everything)
+    world.faults.plan(faults.forbidden(), host="blobs", times=1)
+    how = {"providers": ["planetary_computer", "cdse"]}
+    services = worlds.services_of(place, everything / "store", area=world.area(kind="cdse"), acquisition=how, workers=2)
+    worlds.run(services)
+    assert len(services.ledger.triplets(Partition.parse(worlds.partition_of(services)))) == 2
+    assert kept(everything) == []
+    assert not marked(said())
+    shown = shown_to(world.journal)
+    assert {"blobs", "eodata"} <= shown.keys()
+    assert all(parts <= MEANT_FOR.get(host, set()) for host, parts in shown.items()), shown
+    assert len(world.journal.of("planetary_computer", "/sas/")) == 2, "one signature, and one for the refused one"
+
+
+@pytest.fixture
+def airflow(world, everything):
+    """Airflow's services with two areas of live archives; all that they write lies in the folder `everything`."""
+    areas = {
+        "live": world.area(kind="cdse"),
+        "refused": world.area(kind="chain", chain=("asf", "cdse")),
+    }
+    boundary = areas["live"].boundary
+    for name, area in areas.items():
+        (everything / f"{name}.geojson").write_bytes(boundary.read_bytes())
+        mine = area.model_copy(update={"name": name, "boundary": everything / f"{name}.geojson"})
+        write_aoi(mine, everything / "config/aois")
+    (everything / "config/pipeline.yaml").write_text("workers: 1\n")
+    places = {"SEN12TS_SPOOL": "spool", "XDG_CACHE_HOME": "cache", "HOME": "home", "TMPDIR": "tmp", "STORE": "store"}
+    environ = launchers.environment(everything / "state") | world.environ
+    environ |= {name: str(everything / place) for name, place in places.items()}
+    environ["SEN12TS_CONFIG"] = str(everything / "config/pipeline.yaml")
+    with launchers.scheduler(environ, areas) as running:
+        yield running
+
+
+def rows_of(database):
+    """Number of rows and their text, by table."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+
+
+def test_airflow_keeps_no_credential_in_its_database_and_logs(world, airflow, everything):
+    world.faults.plan(faults.limited(), host="eodata", path="annotation/s1a-iw1-slc-vv", times=1)
+    state, tasks = launchers.trigger(airflow, "live", {"year": 2023, "season": "fall"})
+    assert state == "success", {(t["task_id"], t["state"]) for t in tasks}
+    world.faults.plan(faults.expired(), host="datapool", times=10_000)
+    state, tasks = launchers.trigger(airflow, "refused", {"year": 2023, "season": "fall"})
+    assert state == "failed"
+    shown = shown_to(world.journal)
+    assert {"eodata", "datapool"} <= shown.keys(), "the tasks of the DAG were let in by their credentials"
+    assert all(parts <= MEANT_FOR.get(host, set()) for host, parts in shown.items()), shown
+
+    (database,) = (everything / "state").rglob("airflow.db")
+    rows = rows_of(database)
+    for table in ("xcom", "rendered_task_instance_fields", "task_instance", "serialized_dag"):
+        assert rows[table], f"the run wrote to {table}"
+    assert [table for table, found in rows.items() if any(marked(str(row)) for row in found)] == []
+    logs = [path.read_text() for path in (everything / "state").rglob("*.log")]
+    assert any("SEN12TS_EARTHDATA_TOKEN" in text for text in logs), "the log tells which login was refused"
+    assert kept(everything) == []
+
+
 def shown_to(journal):
     """Names of headers and fields that held a credential, by the host that was shown them."""
     shown = {}
@@ -159,6 +227,7 @@ def test_no_error_tells_a_credential(name, world, place, everything, said, monke
     patience.hurry(monkeypatch)
     let_in(world, monkeypatch, everything)
     world.faults.plan(fault, host=host, path=path, times=10_000)
+    world.faults.plan(fault, host="bursts", times=10_000)
     told = []
     try:
         services = run(world, place, way, everything / "store")

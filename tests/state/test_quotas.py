@@ -6,12 +6,14 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sen12ts_pipeline.domain.quotas import QUOTAS, Quota
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.passing import Passing
+from sen12ts_pipeline.state import databases
 from sen12ts_pipeline.state.quotas import ANSWER_BYTES, LONGEST_PAUSE_S, Quotas
 from tests.state import turning
 
@@ -349,6 +351,31 @@ def test_a_kept_connection_is_one(postgresql_server, opened):
     name = url.partition("/@/")[2] or url.partition("@/")[2]
     held = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name.partition('?')[0]}'"
     assert postgresql_server.sql(held) == "1\n"
+
+
+def test_a_turn_in_postgresql_is_few_questions(postgresql_server, opened):
+    quotas = opened(postgresql_server.new_database(), Quota(9, MANY))
+    gate, asked = quotas.gate("p"), []
+    with gate.turn() as turn:
+        turn.received(7)
+    sa.event.listen(quotas._engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    with gate.turn() as turn:
+        turn.received(7)
+        entered = len(asked)
+    assert (entered, len(asked)) == (3, 4), asked
+    assert quotas.states()[0].volume_bytes == 14
+
+
+def test_a_connection_that_the_server_closed_while_nobody_asked_is_replaced(postgresql_server, opened, monkeypatch):
+    monkeypatch.setattr(databases, "IDLE_S", 0.0)
+    quotas = opened(postgresql_server.new_database(), Quota(9, MANY))
+    for _ in range(2):
+        with quotas.gate("p").turn():
+            pass
+        postgresql_server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sen12ts'"
+        )
+    assert quotas.states()[0].requests == 2
 
 
 def test_who_has_no_quota_has_no_gate(here, opened):

@@ -159,9 +159,25 @@ class ArchiveWorld:
         return self.url("identity") + copernicus.TOKEN_PATH
 
     @property
+    def signatures_url(self):
+        """Where the Planetary Computer gives out signatures."""
+        return f"{self.url('planetary_computer')}/api/sas/v1/token/{stac.COLLECTION}"
+
+    @property
     def download_url(self):
         """Where the Copernicus Data Space gives out products."""
         return f"{self.url('download')}/odata/v1"
+
+    @property
+    def _servers(self):
+        """Addresses of what is no catalogue, for ``catalogue.urls`` likewise."""
+        return {
+            "cdse_download": self.download_url,
+            "cdse_s3": self.url("eodata"),
+            "cdse_tokens": self.token_url,
+            "asf_bursts": self.url("bursts"),
+            "planetary_computer_tokens": self.signatures_url,
+        }
 
     @property
     def environ(self):
@@ -178,7 +194,7 @@ class ArchiveWorld:
 
     def area(self, kind, **catalogue):
         """Settings of the place's area, whose products are looked for in an archive of this world."""
-        values = {"kind": kind, "urls": self.urls | {"cdse_download": self.download_url}, "orbits": "annotated"}
+        values = {"kind": kind, "urls": self.urls | self._servers, "orbits": "annotated"}
         return worlds.area_of(self.folder, catalogue=values | catalogue)
 
     @property

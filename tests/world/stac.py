@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -360,24 +361,29 @@ class Signatures:
 
     Attributes
     ----------
-    given : list of str
-        Signatures handed out, all of them good until `forget`.
+    given : dict
+        Signatures handed out and when they end, seconds since 1970; all of them are too old after `forget`.
+    life_s : float
+        For how long they are good.
     """
 
     copies: Copies
     mark: str
-    given: list = field(default_factory=list)
+    given: dict = field(default_factory=dict)
+    life_s: float = 3600.0
 
     def token(self, request):
         """Answer of the token service; None for other questions."""
         if not re.fullmatch(rf"/api/sas/v1/token/(\w+/)?{COLLECTION}|/api/sas/v1/token/\w+/[\w-]+", request.path):
             return None
-        self.given.append(f"{self.mark}-{secrets.token_hex(8)}")
-        return as_json({"msft:expiry": "2099-01-01T00:00:00Z", "token": f"st=2023&sp=rl&sig={self.given[-1]}"})
+        name, ends = f"{self.mark}-{secrets.token_hex(8)}", time.time() + self.life_s
+        self.given[name] = ends
+        expiry = f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        return as_json({"msft:expiry": expiry, "token": f"st=2023&sp=rl&sig={name}"})
 
     def blob(self, request):
         """Answer of the blob store."""
-        if request.query.get("sig") not in self.given:
+        if self.given.get(request.query.get("sig"), 0.0) < time.time():
             return Reply(403, b"<Error><Code>AuthenticationFailed</Code></Error>", {"Content-Type": "application/xml"})
         return self.copies(request)
 
