@@ -15,13 +15,14 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from sen12ts_pipeline.dashboard import atlas, funnel, overview, queries, triplet
+from sen12ts_pipeline.dashboard import atlas, funnel, overview, quality, queries, triplet
 from sen12ts_pipeline.dashboard.access import Access, json_only, own_origin
 from sen12ts_pipeline.dashboard.browser import CandidatesPage, TripletsPage, candidates_page, triplets_page
 from sen12ts_pipeline.dashboard.pages import Pages
 from sen12ts_pipeline.dashboard.recent import Recent
 from sen12ts_pipeline.dashboard.sources import Sources, connected
 from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.quality import MEASURES
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.ports import CandidateState, Verdict
@@ -46,6 +47,7 @@ EMPTY_IS_ALL = BeforeValidator(lambda text: text or None)
 """Forms send what was left open as an empty text."""
 Area = Annotated[str, Path(pattern=AOI, max_length=100)]
 Name = Annotated[str, Path(max_length=160)]
+MeasureName = Annotated[str, Query(max_length=40)]
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=1_000_000)]
 
 
@@ -114,6 +116,10 @@ class Answers:
         if aoi not in self.areas():
             raise HTTPException(404, f"no area is called {aoi}; there are {', '.join(self.areas()) or 'none'}")
         return self._recent.get(("atlas", aoi), lambda: atlas.atlas(self.ledger, aoi, self.sources.areas().get(aoi)))
+
+    def quality(self, wanted: queries.Wanted) -> quality.Quality:
+        """Distributions of what is wanted."""
+        return self._recent.get(("quality", wanted), lambda: quality.quality(self.ledger, wanted))
 
     def availability(self) -> Availability:
         """Counts of the second figure."""
@@ -229,6 +235,18 @@ def _add_api(app: FastAPI, access: Access) -> None:  # noqa: C901 - one small fu
         """One triplet with its numbers and provenance."""
         return triplet.view(ask.ledger, ask.sources.store(), ask.row(aoi, name))
 
+    @app.get("/api/quality")
+    def api_quality(wanted: Wanted, ask: Ask) -> quality.Quality:
+        """Distributions of what was measured, by area, year and season."""
+        return ask.quality(wanted)
+
+    @app.get("/api/outliers")
+    def api_outliers(
+        wanted: Wanted, ask: Ask, measure: MeasureName = "", number: PageNumber = 1
+    ) -> quality.OutliersPage:
+        """Numbers that were not to be expected, by area, year and season."""
+        return quality.outliers_page(ask.ledger, wanted, measure, number)
+
     @app.get("/api/withheld")
     def api_withheld(ask: Ask) -> list[Verdict]:
         """Triplets that are withheld from the index."""
@@ -301,6 +319,19 @@ def _add_pages(app: FastAPI) -> None:  # noqa: C901 - one small function a route
     @app.get("/triplets/{aoi}/{name}", include_in_schema=False)
     def one(request: Request, aoi: Area, name: Name, ask: Ask) -> HTMLResponse:
         return show(request, "triplet", view=triplet.view(ask.ledger, ask.sources.store(), ask.row(aoi, name)))
+
+    @app.get("/quality", include_in_schema=False)
+    def quality_page(request: Request, wanted: Wanted, ask: Ask) -> HTMLResponse:
+        return show(request, "quality", quality=ask.quality(wanted), wanted=wanted, areas=ask.areas())
+
+    @app.get("/outliers", include_in_schema=False)
+    def outliers(
+        request: Request, wanted: Wanted, ask: Ask, measure: MeasureName = "", number: PageNumber = 1
+    ) -> HTMLResponse:
+        values = {"found": quality.outliers_page(ask.ledger, wanted, measure, number), "wanted": wanted}
+        query = {**asdict(wanted), "measure": measure}
+        known = {"known": MEASURES, "measures": list(MEASURES), "measure": measure}
+        return show(request, "outliers", **values, **known, query=query, areas=ask.areas())
 
     @app.get("/withheld", include_in_schema=False)
     def withheld(request: Request, ask: Ask) -> HTMLResponse:

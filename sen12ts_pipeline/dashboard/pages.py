@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.seasons import Season
 
 MENU = (
@@ -18,6 +19,7 @@ MENU = (
     ("availability", "Availability"),
     ("funnel", "Funnel"),
     ("triplets", "Triplets"),
+    ("quality", "Quality"),
     ("why", "Why"),
     ("withheld", "Withheld"),
 )
@@ -32,6 +34,7 @@ class Pages:
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.filters.update(number=number, moment=moment, query=query, percent=percent, short=short)
+        self._templates.filters.update(words=words, unit=unit, dates=dates)
         self._templates.globals.update(seasons=[str(s) for s in Season], menu=MENU)
 
     def show(self, request: Request, page: str, values: Mapping[str, object], status: int = 200) -> HTMLResponse:
@@ -50,6 +53,22 @@ def number(value: float) -> str:
 def short(value: float | None) -> str:
     """A number with four digits; a dash for none."""
     return "–" if value is None else f"{value:.4g}"
+
+
+def words(name: str) -> str:
+    """A name of the ledger as people read it."""
+    return name.replace("_", " ").replace(" t-", " t−")
+
+
+def unit(name: str) -> str:
+    """A unit; nothing for a number that has none."""
+    return "" if name == "1" else name
+
+
+def dates(name: str) -> str:
+    """Dates and track of a triplet, from its name."""
+    one = TripletName.parse(name)
+    return f"S1 {one.s1date}, S2 {one.s2date}, track {one.track} {one.direction}"
 
 
 def percent(part: float, whole: float) -> str:
