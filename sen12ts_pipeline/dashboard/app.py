@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from sen12ts_pipeline.dashboard import atlas, funnel, overview, quality, queries, triplet
+from sen12ts_pipeline.dashboard import atlas, funnel, overview, quality, queries, triplet, usage
 from sen12ts_pipeline.dashboard.access import Access, json_only, own_origin
 from sen12ts_pipeline.dashboard.browser import CandidatesPage, TripletsPage, candidates_page, triplets_page
 from sen12ts_pipeline.dashboard.pages import Pages
@@ -105,7 +105,7 @@ class Answers:
 
     def overview(self) -> overview.Overview:
         """The first page."""
-        return self._recent.get("overview", lambda: overview.overview(self.ledger, self.sources.areas()))
+        return self._recent.get("overview", lambda: overview.overview(self.sources))
 
     def funnel(self, wanted: queries.Wanted) -> funnel.Funnel:
         """The funnel of what is wanted."""
@@ -120,6 +120,10 @@ class Answers:
     def quality(self, wanted: queries.Wanted) -> quality.Quality:
         """Distributions of what is wanted."""
         return self._recent.get(("quality", wanted), lambda: quality.quality(self.ledger, wanted))
+
+    def usage(self) -> usage.Usage:
+        """Quotas, disks, queues and stages."""
+        return self._recent.get("usage", lambda: usage.usage(self.sources, self.overview()))
 
     def availability(self) -> Availability:
         """Counts of the second figure."""
@@ -247,6 +251,11 @@ def _add_api(app: FastAPI, access: Access) -> None:  # noqa: C901 - one small fu
         """Numbers that were not to be expected, by area, year and season."""
         return quality.outliers_page(ask.ledger, wanted, measure, number)
 
+    @app.get("/api/resources")
+    def api_resources(ask: Ask) -> usage.Usage:
+        """Quotas of providers, disks, what waits, and what stages take."""
+        return ask.usage()
+
     @app.get("/api/withheld")
     def api_withheld(ask: Ask) -> list[Verdict]:
         """Triplets that are withheld from the index."""
@@ -286,7 +295,7 @@ def _add_pages(app: FastAPI) -> None:  # noqa: C901 - one small function a route
 
     @app.get("/", include_in_schema=False)
     def first(request: Request, ask: Ask) -> HTMLResponse:
-        return show(request, "overview", overview=ask.overview())
+        return show(request, "overview", overview=ask.overview(), limits=ask.sources.limits())
 
     @app.get("/map", include_in_schema=False)
     def map_page(request: Request, ask: Ask, aoi: str = "") -> HTMLResponse:
@@ -332,6 +341,10 @@ def _add_pages(app: FastAPI) -> None:  # noqa: C901 - one small function a route
         query = {**asdict(wanted), "measure": measure}
         known = {"known": MEASURES, "measures": list(MEASURES), "measure": measure}
         return show(request, "outliers", **values, **known, query=query, areas=ask.areas())
+
+    @app.get("/resources", include_in_schema=False)
+    def resources_page(request: Request, ask: Ask) -> HTMLResponse:
+        return show(request, "resources", found=ask.usage(), limits=ask.sources.limits())
 
     @app.get("/withheld", include_in_schema=False)
     def withheld(request: Request, ask: Ask) -> HTMLResponse:

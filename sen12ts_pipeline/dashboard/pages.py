@@ -20,9 +20,13 @@ MENU = (
     ("funnel", "Funnel"),
     ("triplets", "Triplets"),
     ("quality", "Quality"),
+    ("resources", "Resources"),
     ("why", "Why"),
     ("withheld", "Withheld"),
 )
+
+
+_SIZES = {12: "TB", 9: "GB", 6: "MB", 3: "kB"}
 
 
 class Pages:
@@ -34,7 +38,7 @@ class Pages:
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.filters.update(number=number, moment=moment, query=query, percent=percent, short=short)
-        self._templates.filters.update(words=words, unit=unit, dates=dates)
+        self._templates.filters.update(words=words, unit=unit, dates=dates, size=size, duration=duration)
         self._templates.globals.update(seasons=[str(s) for s in Season], menu=MENU)
 
     def show(self, request: Request, page: str, values: Mapping[str, object], status: int = 200) -> HTMLResponse:
@@ -69,6 +73,19 @@ def dates(name: str) -> str:
     """Dates and track of a triplet, from its name."""
     one = TripletName.parse(name)
     return f"S1 {one.s1date}, S2 {one.s2date}, track {one.track} {one.direction}"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that suits."""
+    step = next((step for step in _SIZES if count >= 10**step), 3)
+    return f"{count / 10**step:.3g} {_SIZES[step]}" if count < 1000 * 10**step else f"{number(count / 10**step)} TB"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{number(seconds / 3600)} h"
 
 
 def percent(part: float, whole: float) -> str:

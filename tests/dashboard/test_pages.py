@@ -19,7 +19,7 @@ from tests.dashboard.conftest import served
 
 FALL = Partition.parse("tall/2023-fall")
 PAGES = ["/", "/map", "/availability", "/funnel", "/candidates", "/triplets", "/why?tile=31_0_0", "/withheld"]
-PAGES += ["/quality", "/outliers"]
+PAGES += ["/quality", "/outliers", "/resources"]
 
 
 @pytest.fixture(scope="module")

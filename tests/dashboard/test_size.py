@@ -55,6 +55,7 @@ PAGES = [
     "/quality?aoi=iowa&season=fall",
     "/outliers",
     "/outliers?measure=alignment",
+    "/resources",
 ]
 
 
