@@ -12,7 +12,16 @@ from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.seasons import Season, label_date
 from sen12ts_pipeline.settings.load import adhoc_aoi
 from sen12ts_pipeline.state.ledger import SqlLedger
-from sen12ts_pipeline.state.tables import candidates, events, outliers, qualities, quality_bins, timings, triplets
+from sen12ts_pipeline.state.tables import (
+    candidates,
+    events,
+    outliers,
+    qualities,
+    quality_bins,
+    quota_volume,
+    timings,
+    triplets,
+)
 
 TRIPLETS = 250_000
 CORNERS = {
@@ -26,6 +35,8 @@ CORNERS = {
 """Longitude and latitude of a south-west corner; the tiles of an area fill a square from there."""
 WAITING, FAILED = 3_000, 150
 """Candidates of Iowa's fall that are not made yet, and that failed."""
+VOLUME = 7_200_000_000_000
+"""Bytes that were fetched from the Copernicus Data Space."""
 BROKEN = "failed: BadProduct: S1A_IW_SLC__1SDV_20200107: noise vector shorter than its burst"
 """What became of Uganda's winter."""
 STAGES = (
@@ -77,7 +88,15 @@ def fill(url, now):
             connection.execute(events.insert(), _events(aoi, now))
             connection.execute(timings.insert(), _timings(aoi, now))
             _measure(connection, made)
+        connection.execute(quota_volume.insert(), _volume(now))
     return ledger
+
+
+def _volume(now):
+    """What was fetched in the last twenty days: 7.2 TB of one archive, 0.9 TB of another."""
+    hour = int(now.timestamp() // 3600)
+    each = {"cdse": VOLUME, "asf": VOLUME // 8}
+    return [{"provider": p, "hour": hour - k, "bytes": n // 480} for p, n in each.items() for k in range(480)]
 
 
 def numbers_of(count, seed):
