@@ -135,7 +135,7 @@ def _failed(one: PartitionView, facts: Facts) -> tuple[str, str] | None:
     if one.state is not State.FAILED:
         return None
     return (
-        f"{one.stage} {one.message}, {_ago(one, facts.now)}",
+        f"{one.stage} {one.message}, {_ago(one.at, facts.now)}",
         "see the log of the task in the DAG run, mend it, clear the task",
     )
 
@@ -143,7 +143,7 @@ def _failed(one: PartitionView, facts: Facts) -> tuple[str, str] | None:
 def _stalled(one: PartitionView, facts: Facts) -> tuple[str, str] | None:
     if one.state is not State.STALLED:
         return None
-    wrong = f"nothing was heard for {_ago(one, facts.now).removesuffix(' ago')}, since {one.stage}: {one.message}"
+    wrong = f"nothing was heard for {_ago(one.heard, facts.now).removesuffix(' ago')}, since {one.stage}: {one.message}"
     return wrong, "see whether its DAG run is still at work; if it ended or was stopped, clear its failed tasks"
 
 
@@ -161,6 +161,6 @@ def _nothing_made(one: PartitionView, _: Facts) -> tuple[str, str] | None:
     return wrong, "see the reasons; if products are missing, fetch them and run it with refresh"
 
 
-def _ago(one: PartitionView, now: datetime) -> str:
-    hours = (now - one.at) / timedelta(hours=1) if one.at else 0.0
+def _ago(at: datetime | None, now: datetime) -> str:
+    hours = (now - at) / timedelta(hours=1) if at else 0.0
     return f"{hours:.0f} hours ago" if hours >= 1.5 else f"{hours * 60:.0f} minutes ago"

@@ -131,7 +131,7 @@ class Answers:
 
     def areas(self) -> list[str]:
         """Names of all areas, configured or recorded."""
-        return sorted({area.aoi for area in self.overview().areas})
+        return self._recent.get("areas", self._areas)
 
     def candidates(self, wanted: queries.Wanted, page: int) -> CandidatesPage:
         """A page of candidates."""
@@ -153,6 +153,9 @@ class Answers:
         self.ledger.record_verdict(verdict)
         self._recent.forget()
         return verdict
+
+    def _areas(self) -> list[str]:
+        return sorted({*self.sources.areas(), *(partition.aoi for partition in self.ledger.partitions())})
 
     def _availability(self) -> Availability:
         with self.ledger.reading() as connection:

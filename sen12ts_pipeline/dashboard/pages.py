@@ -77,6 +77,8 @@ def dates(name: str) -> str:
 
 def size(count: float) -> str:
     """Bytes in the unit that suits."""
+    if not count:
+        return "0"
     step = next((step for step in _SIZES if count >= 10**step), 3)
     return f"{count / 10**step:.3g} {_SIZES[step]}" if count < 1000 * 10**step else f"{number(count / 10**step)} TB"
 

@@ -38,10 +38,10 @@ class PartitionView:
         Pairs that a rule refused.
     spare : int
         Good pairs for which the cap leaves no slot.
-    at : datetime or None
-        When a task was heard of last.
-    stage, message : str
+    at, stage, message
         The newest event.
+    heard : datetime or None
+        When an event or a task was heard of last.
     """
 
     aoi: str
@@ -57,6 +57,7 @@ class PartitionView:
     at: datetime | None
     stage: str
     message: str
+    heard: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +103,23 @@ def _partition(
     quiet_since: datetime,
 ) -> PartitionView:
     times = [time for time in (event.at if event else None, heard) if time]
-    at = max(times, default=None)
+    last = max(times, default=None)
     waiting, failed = counts[CandidateState.SELECTED], counts[CandidateState.FAILED]
     return PartitionView(
         aoi=one.aoi,
         year=one.year,
         season=one.season,
-        state=_state(event, at, quiet_since),
+        state=_state(event, last, quiet_since),
         planned=waiting + failed + made,
         finished=made,
         failed=failed,
         waiting=waiting,
         refused=counts[CandidateState.REFUSED],
         spare=counts[CandidateState.SPARE],
-        at=at,
+        at=event.at if event else None,
         stage=event.stage if event else "",
         message=event.message if event else "",
+        heard=last,
     )
 
 
@@ -133,4 +135,4 @@ def _state(event: queries.LastEvent | None, heard: datetime | None, quiet_since:
 
 def nothing(one: Partition) -> PartitionView:
     """A partition of which nothing is known."""
-    return PartitionView(one.aoi, one.year, one.season, State.EMPTY, 0, 0, 0, 0, 0, 0, None, "", "")
+    return PartitionView(one.aoi, one.year, one.season, State.EMPTY, 0, 0, 0, 0, 0, 0, None, "", "", None)

@@ -19,7 +19,7 @@ from sen12ts_pipeline.state.quotas import ProviderState
 
 NOW = datetime(2023, 9, 30, 12, tzinfo=UTC)
 FALL = Partition("iowa", 2020, Season.FALL)
-CALM = PartitionView("iowa", 2020, Season.FALL, State.DONE, 100, 100, 0, 0, 10, 0, NOW, "report", "report written")
+CALM = PartitionView("iowa", 2020, Season.FALL, State.DONE, 100, 100, 0, 0, 10, 0, NOW, "report", "report written", NOW)
 CDSE = ProviderState("cdse", QUOTAS["cdse"], 0, 0, 0, 0, None, "")
 STORE = Folder("store", "/data", None, None, 10, 100)
 
@@ -39,13 +39,17 @@ def test_where_all_is_well_nobody_is_called():
 
 
 def stopped(hours):
-    return replace(CALM, state=State.STALLED, at=NOW - timedelta(hours=hours), stage="radar", message="shard")
+    return replace(CALM, state=State.STALLED, heard=NOW - timedelta(hours=hours), stage="radar", message="shard")
 
 
 @pytest.mark.parametrize(
     ("found", "key", "says"),
     [
-        (facts(replace(CALM, state=State.FAILED, message="failed: x")), "failed: iowa/2020-fall", "0 minutes ago"),
+        (
+            facts(replace(CALM, state=State.FAILED, at=NOW - timedelta(hours=1))),
+            "failed: iowa/2020-fall",
+            "60 minutes ago",
+        ),
         (facts(stopped(9)), "stalled: iowa/2020-fall", "9 hours, since radar"),
         (facts(replace(CALM, failed=6, finished=94)), "failures: iowa/2020-fall", "6 of 100 triplets failed (6%)"),
         (facts(replace(CALM, finished=0, refused=3)), "empty: iowa/2020-fall", "has no triplet"),
