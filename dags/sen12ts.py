@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sen12ts_connections
 from airflow.sdk import DAG, Param, chain, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
-from sen12ts_alerts import deadline, failed
+from sen12ts_alerts import Alert, deadline
 from sen12ts_timetable import SeasonTimetable
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ RETRY_DELAY = timedelta(seconds=float(os.environ.get("SEN12TS_RETRY_DELAY_S", "3
 LONGEST = timedelta(hours=12)
 RADAR_QUEUE = {"queue": os.environ["SEN12TS_RADAR_QUEUE"]} if os.environ.get("SEN12TS_RADAR_QUEUE") else {}
 """Where radar frames are made: by workers with SNAP, or with more memory than the others."""
+FAILED = "sen12ts: run {{ run_id }} of {{ dag.dag_id }} has failed: {{ reason or 'see its tasks' }}"
 PARTITION = "{{ partition(dag_run) }}"
 REFRESH = "{{ params.refresh }}"
 AGAIN = "{{ params.again }}"
@@ -45,7 +46,7 @@ def stage(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
             sen12ts_connections.use()
             try:
-                with wiring.failures_noted(kwargs.get("partition") or args[0], call.__name__):
+                with wiring.noted(kwargs.get("partition") or args[0], call.__name__):
                     return call(*args, **kwargs)
             except (BadProduct, ConfigurationError, EngineFailure) as error:
                 raise AirflowFailException(str(error)) from error
@@ -108,7 +109,7 @@ def build(aoi: AoiSettings) -> DAG:
             "again": Param(False, type="boolean", title="Try failed ones again", description="What is finished stays."),
             "refresh": Param(False, type="boolean", title="Search again", description="Take what is new."),
         },
-        on_failure_callback=failed,
+        on_failure_callback=Alert(FAILED),
         deadline=deadline(),
         user_defined_macros={"partition": partition_of(aoi)},
     )

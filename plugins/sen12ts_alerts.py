@@ -17,17 +17,35 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert, DeadlineReference
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 20
 
 
-def failed(context: dict[str, Any]) -> None:
-    """Tell that a run has failed; called by Airflow."""
-    run = context["dag_run"]
-    tell(f"sen12ts: run {run.run_id} of {run.dag_id} has failed: {context.get('reason') or 'see its tasks'}")
+class Alert(BaseNotifier):
+    """Sends a text, a template of Airflow's, to whom the environment names.
+
+    Parameters
+    ----------
+    message : str
+        The text.
+    strict : bool
+        Whether what cannot be sent is an error; else it is logged, and stops nothing.
+    """
+
+    template_fields = ("message",)
+
+    def __init__(self, message: str, *, strict: bool = False) -> None:
+        super().__init__()
+        self.message, self.strict = message, strict
+
+    def notify(self, context: Any) -> None:  # noqa: ARG002 - the message holds all
+        """Send it."""
+        failures = tell(self.message)
+        if failures and self.strict:
+            raise RuntimeError("; ".join(failures))
 
 
 async def late(context: dict[str, Any]) -> None:
@@ -37,15 +55,18 @@ async def late(context: dict[str, Any]) -> None:
     tell(f"sen12ts: a run of {name} has not ended within {os.environ['SEN12TS_DEADLINE_HOURS']} hours")
 
 
-def tell(text: str) -> None:
-    """Send a text to whom the environment names; what cannot be sent is logged, and stops nothing."""
+def tell(text: str) -> list[str]:
+    """Send a text to whom the environment names; what cannot be sent is logged, returned, and stops nothing."""
+    failures = []
     for variable, send in (("SEN12TS_ALERT_WEBHOOK", _by_webhook), ("SEN12TS_ALERT_EMAIL", _by_email)):
         address = os.environ.get(variable, "").strip()
         if address:
             try:
                 send(address, text)
             except Exception as error:  # noqa: BLE001 - whatever it is, the run's own state is safe
-                log.warning("%s: the alert was not sent: %s", variable, type(error).__name__)
+                failures.append(f"{variable}: the alert was not sent: {type(error).__name__}")
+                log.warning(failures[-1])
+    return failures
 
 
 def _by_webhook(url: str, text: str) -> None:

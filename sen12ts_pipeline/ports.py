@@ -514,6 +514,24 @@ class TripletRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityRecord:
+    """What was measured of a triplet.
+
+    Attributes
+    ----------
+    tile : TileId or None
+        None where only the name counts.
+    numbers : mapping
+        By the names of `domain.quality`; what could not be measured has none.
+    """
+
+    partition: Partition
+    tile: TileId | None
+    name: str
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a person decided on a triplet: that it is withheld from the index, or may be in it again."""
 
@@ -542,6 +560,10 @@ class Ledger(Protocol):
 
     def triplets(self, partition: Partition) -> list[TripletRecord]:
         """Finished triplets of a partition, by tile and slot."""
+        ...
+
+    def record_quality(self, record: QualityRecord) -> None:
+        """Keep what was measured of a triplet; what was kept first stays."""
         ...
 
     def quarantine(self, product: str, reason: str) -> None:
@@ -583,6 +605,7 @@ __all__ = [
     "Places",
     "ProductFiles",
     "Put",
+    "QualityRecord",
     "SarEngine",
     "Scene",
     "Season",

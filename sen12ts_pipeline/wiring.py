@@ -6,6 +6,8 @@ import functools
 import logging
 import os
 import re
+import resource
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -378,17 +380,45 @@ def ledger(settings: Settings | None = None) -> SqlLedger:
     return SqlLedger.connect(settings.ledger_url, cap=settings.rules.cap_per_season)
 
 
+def caches(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[tuple[str, Path, int | None]]:
+    """Folders in which this machine keeps what was fetched: name, place, and bytes that they may take."""
+    how = settings.acquisition
+    spool = Spool.from_environment(environ, folder=how.cache, size_gb=how.cache_gb)
+    return [
+        ("cache of products", spool.folder, spool.limit_bytes + round(how.products_gb * BYTES_PER_GB)),
+        ("orbits, elevations, maps", settings.auxiliary.folder or cache_folder(environ), None),
+    ]
+
+
 @contextmanager
-def failures_noted(partition: str, stage: str) -> Iterator[None]:
-    """Note in the ledger whatever error ends a stage, for those who watch; what prevents the note is only logged."""
+def noted(partition: str, stage: str) -> Iterator[None]:
+    """Note in the ledger what a task took, or whatever error ended it; what prevents the note is only logged.
+
+    Memory is the most that this process, or a child of it, had in use up to now: of a process for each task, that of
+    the task.
+    """
+    began = time.monotonic()
     try:
         yield
     except Exception as error:
-        try:
-            ledger().record_event(Partition.parse(partition), stage, f"{FAILED}{type(error).__name__}: {error}"[:2000])
-        except (Sen12tsError, ValueError):
-            log.warning("a failure could not be noted in the ledger", extra={"partition": partition, "stage": stage})
+        reason = f"{FAILED}{type(error).__name__}: {error}"[:2000]
+        _note(partition, stage, lambda book, one: book.record_event(one, stage, reason))
         raise
+    seconds = time.monotonic() - began
+    _note(partition, stage, lambda book, one: book.record_timing(one, stage, seconds, peak_bytes()))
+
+
+def peak_bytes() -> int:
+    """Most memory that this process, or one of its children that have ended, had in use."""
+    whose = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    return 1024 * max(resource.getrusage(one).ru_maxrss for one in whose)
+
+
+def _note(partition: str, stage: str, write: Callable[[SqlLedger, Partition], None]) -> None:
+    try:
+        write(ledger(), Partition.parse(partition))
+    except (Sen12tsError, ValueError):
+        log.warning("a task could not be noted in the ledger", extra={"partition": partition, "stage": stage})
 
 
 def science(

@@ -1,8 +1,12 @@
 """Connecting the ports: what must be there before work begins, and what is read once."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from sen12ts_pipeline import ports, wiring
 from sen12ts_pipeline.acquisition.products import open_product
@@ -11,6 +15,7 @@ from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError
 from sen12ts_pipeline.settings.load import write_aoi
 from sen12ts_pipeline.settings.model import CatalogueSettings, Settings
+from sen12ts_pipeline.state.tables import timings
 from tests import worlds
 
 
@@ -241,14 +246,34 @@ def test_a_provider_that_is_not_known_is_a_wrong_setting(tmp_path):
 def test_a_failure_of_a_stage_is_noted_in_the_ledger_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("SEN12TS__STORE", str(tmp_path))
     partition = Partition.parse("nevada/2023-fall")
-    with pytest.raises(BadProduct), wiring.failures_noted(str(partition), "radar"):
+    with pytest.raises(BadProduct), wiring.noted(str(partition), "radar"):
         raise BadProduct("S1A", "noise.xml", "is too short")
     [event] = wiring.ledger().events(partition)
     assert (event.stage, event.message) == ("radar", "failed: BadProduct: S1A/noise.xml: is too short")
 
 
+def test_what_a_task_took_is_noted(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEN12TS__STORE", str(tmp_path))
+    with wiring.noted("nevada/2023-fall", "radar"):
+        time.sleep(0.05)
+        size = 200_000_000
+        bytearray(size)[::4096] = bytes(len(range(0, size, 4096)))
+    with wiring.ledger().reading() as connection:
+        [row] = connection.execute(sa.select(timings)).mappings()
+    assert (row["aoi"], row["season"], row["stage"]) == ("nevada", "fall", "radar")
+    assert 0.05 <= row["seconds"] < 5
+    assert size < row["peak_bytes"] < 100 * size
+
+
+def test_the_memory_of_a_child_counts(tmp_path):
+    before = wiring.peak_bytes()
+    program = f"a = bytearray({before + 50_000_000}); a[::4096] = bytes(len(a[::4096]))"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert wiring.peak_bytes() > before + 50_000_000
+
+
 def test_a_ledger_that_is_down_hides_no_failure(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SEN12TS__STORE", str(tmp_path / "file"))
-    with pytest.raises(BadProduct), wiring.failures_noted("nevada/2023-fall", "radar"):
+    with pytest.raises(BadProduct), wiring.noted("nevada/2023-fall", "radar"):
         raise BadProduct("S1A", "noise.xml", "is too short")

@@ -1,4 +1,4 @@
-"""`reconcile`, `gc` and `gaps`: what the ledger should say, what of the store may go, what is missing."""
+"""`reconcile`, `gc`, `gaps`, `measure`: what the ledger should say, what of the store may go, what is missing."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(reconcile)
     app.command()(gc)
     app.command()(gaps)
+    app.command()(measure)
 
 
 def reconcile(
@@ -112,6 +113,28 @@ def gaps(
         left += found.can_be_filled
         typer.echo(stage.text(found))
     raise typer.Exit(1 if left else 0)
+
+
+def measure(aoi: str = AOI) -> None:
+    """Measure finished triplets of which the ledger has no numbers yet; exit status 1 when some cannot be read.
+
+    Needed once for triplets that an older version made, and after the ledger was rebuilt: the dashboard's page Quality
+    shows the numbers. New triplets are measured when they are assembled.
+    """
+    from sen12ts_pipeline import wiring
+    from sen12ts_pipeline.settings.load import load_settings
+    from sen12ts_pipeline.stages import measured
+
+    settings = load_settings()
+    store, ledger = wiring.store_of(settings), wiring.ledger(settings)
+    areas = sorted({partition.aoi for partition in ledger.partitions()})
+    _check(aoi, set(areas))
+    wanted = [record for name in ([aoi] if aoi else areas) for record in measured.unmeasured(ledger, name)]
+    faults = measured.measure(wanted, store, ledger)
+    for fault in faults:
+        typer.echo(fault)
+    typer.echo(f"{len(wanted) - len(faults)} triplets measured, {len(faults)} cannot be")
+    raise typer.Exit(1 if faults else 0)
 
 
 def _list(word: str, entries: tuple[Entry, ...] | list[Entry]) -> None:

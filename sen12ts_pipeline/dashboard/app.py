@@ -15,13 +15,14 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from sen12ts_pipeline.dashboard import atlas, funnel, overview, queries, triplet
+from sen12ts_pipeline.dashboard import atlas, funnel, overview, quality, queries, triplet, usage
 from sen12ts_pipeline.dashboard.access import Access, json_only, own_origin
 from sen12ts_pipeline.dashboard.browser import CandidatesPage, TripletsPage, candidates_page, triplets_page
 from sen12ts_pipeline.dashboard.pages import Pages
 from sen12ts_pipeline.dashboard.recent import Recent
 from sen12ts_pipeline.dashboard.sources import Sources, connected
 from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.quality import MEASURES
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Retryable
 from sen12ts_pipeline.ports import CandidateState, Verdict
@@ -46,6 +47,7 @@ EMPTY_IS_ALL = BeforeValidator(lambda text: text or None)
 """Forms send what was left open as an empty text."""
 Area = Annotated[str, Path(pattern=AOI, max_length=100)]
 Name = Annotated[str, Path(max_length=160)]
+MeasureName = Annotated[str, Query(max_length=40)]
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=1_000_000)]
 
 
@@ -103,7 +105,7 @@ class Answers:
 
     def overview(self) -> overview.Overview:
         """The first page."""
-        return self._recent.get("overview", lambda: overview.overview(self.ledger, self.sources.areas()))
+        return self._recent.get("overview", lambda: overview.overview(self.sources))
 
     def funnel(self, wanted: queries.Wanted) -> funnel.Funnel:
         """The funnel of what is wanted."""
@@ -115,13 +117,21 @@ class Answers:
             raise HTTPException(404, f"no area is called {aoi}; there are {', '.join(self.areas()) or 'none'}")
         return self._recent.get(("atlas", aoi), lambda: atlas.atlas(self.ledger, aoi, self.sources.areas().get(aoi)))
 
+    def quality(self, wanted: queries.Wanted) -> quality.Quality:
+        """Distributions of what is wanted."""
+        return self._recent.get(("quality", wanted), lambda: quality.quality(self.ledger, wanted))
+
+    def usage(self) -> usage.Usage:
+        """Quotas, disks, queues and stages."""
+        return self._recent.get("usage", lambda: usage.usage(self.sources, self.overview()))
+
     def availability(self) -> Availability:
         """Counts of the second figure."""
         return self._recent.get("availability", self._availability)
 
     def areas(self) -> list[str]:
         """Names of all areas, configured or recorded."""
-        return sorted({area.aoi for area in self.overview().areas})
+        return self._recent.get("areas", self._areas)
 
     def candidates(self, wanted: queries.Wanted, page: int) -> CandidatesPage:
         """A page of candidates."""
@@ -143,6 +153,9 @@ class Answers:
         self.ledger.record_verdict(verdict)
         self._recent.forget()
         return verdict
+
+    def _areas(self) -> list[str]:
+        return sorted({*self.sources.areas(), *(partition.aoi for partition in self.ledger.partitions())})
 
     def _availability(self) -> Availability:
         with self.ledger.reading() as connection:
@@ -229,6 +242,23 @@ def _add_api(app: FastAPI, access: Access) -> None:  # noqa: C901 - one small fu
         """One triplet with its numbers and provenance."""
         return triplet.view(ask.ledger, ask.sources.store(), ask.row(aoi, name))
 
+    @app.get("/api/quality")
+    def api_quality(wanted: Wanted, ask: Ask) -> quality.Quality:
+        """Distributions of what was measured, by area, year and season."""
+        return ask.quality(wanted)
+
+    @app.get("/api/outliers")
+    def api_outliers(
+        wanted: Wanted, ask: Ask, measure: MeasureName = "", number: PageNumber = 1
+    ) -> quality.OutliersPage:
+        """Numbers that were not to be expected, by area, year and season."""
+        return quality.outliers_page(ask.ledger, wanted, measure, number)
+
+    @app.get("/api/resources")
+    def api_resources(ask: Ask) -> usage.Usage:
+        """Quotas of providers, disks, what waits, and what stages take."""
+        return ask.usage()
+
     @app.get("/api/withheld")
     def api_withheld(ask: Ask) -> list[Verdict]:
         """Triplets that are withheld from the index."""
@@ -268,7 +298,7 @@ def _add_pages(app: FastAPI) -> None:  # noqa: C901 - one small function a route
 
     @app.get("/", include_in_schema=False)
     def first(request: Request, ask: Ask) -> HTMLResponse:
-        return show(request, "overview", overview=ask.overview())
+        return show(request, "overview", overview=ask.overview(), limits=ask.sources.limits())
 
     @app.get("/map", include_in_schema=False)
     def map_page(request: Request, ask: Ask, aoi: str = "") -> HTMLResponse:
@@ -301,6 +331,23 @@ def _add_pages(app: FastAPI) -> None:  # noqa: C901 - one small function a route
     @app.get("/triplets/{aoi}/{name}", include_in_schema=False)
     def one(request: Request, aoi: Area, name: Name, ask: Ask) -> HTMLResponse:
         return show(request, "triplet", view=triplet.view(ask.ledger, ask.sources.store(), ask.row(aoi, name)))
+
+    @app.get("/quality", include_in_schema=False)
+    def quality_page(request: Request, wanted: Wanted, ask: Ask) -> HTMLResponse:
+        return show(request, "quality", quality=ask.quality(wanted), wanted=wanted, areas=ask.areas())
+
+    @app.get("/outliers", include_in_schema=False)
+    def outliers(
+        request: Request, wanted: Wanted, ask: Ask, measure: MeasureName = "", number: PageNumber = 1
+    ) -> HTMLResponse:
+        values = {"found": quality.outliers_page(ask.ledger, wanted, measure, number), "wanted": wanted}
+        query = {**asdict(wanted), "measure": measure}
+        known = {"known": MEASURES, "measures": list(MEASURES), "measure": measure}
+        return show(request, "outliers", **values, **known, query=query, areas=ask.areas())
+
+    @app.get("/resources", include_in_schema=False)
+    def resources_page(request: Request, ask: Ask) -> HTMLResponse:
+        return show(request, "resources", found=ask.usage(), limits=ask.sources.limits())
 
     @app.get("/withheld", include_in_schema=False)
     def withheld(request: Request, ask: Ask) -> HTMLResponse:

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.seasons import Season
 
 MENU = (
@@ -18,9 +19,14 @@ MENU = (
     ("availability", "Availability"),
     ("funnel", "Funnel"),
     ("triplets", "Triplets"),
+    ("quality", "Quality"),
+    ("resources", "Resources"),
     ("why", "Why"),
     ("withheld", "Withheld"),
 )
+
+
+_SIZES = {12: "TB", 9: "GB", 6: "MB", 3: "kB"}
 
 
 class Pages:
@@ -32,6 +38,7 @@ class Pages:
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.filters.update(number=number, moment=moment, query=query, percent=percent, short=short)
+        self._templates.filters.update(words=words, unit=unit, dates=dates, size=size, duration=duration)
         self._templates.globals.update(seasons=[str(s) for s in Season], menu=MENU)
 
     def show(self, request: Request, page: str, values: Mapping[str, object], status: int = 200) -> HTMLResponse:
@@ -50,6 +57,37 @@ def number(value: float) -> str:
 def short(value: float | None) -> str:
     """A number with four digits; a dash for none."""
     return "–" if value is None else f"{value:.4g}"
+
+
+def words(name: str) -> str:
+    """A name of the ledger as people read it."""
+    return name.replace("_", " ").replace(" t-", " t−")
+
+
+def unit(name: str) -> str:
+    """A unit; nothing for a number that has none."""
+    return "" if name == "1" else name
+
+
+def dates(name: str) -> str:
+    """Dates and track of a triplet, from its name."""
+    one = TripletName.parse(name)
+    return f"S1 {one.s1date}, S2 {one.s2date}, track {one.track} {one.direction}"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that suits."""
+    if not count:
+        return "0"
+    step = next((step for step in _SIZES if count >= 10**step), 3)
+    return f"{count / 10**step:.3g} {_SIZES[step]}" if count < 1000 * 10**step else f"{number(count / 10**step)} TB"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{number(seconds / 3600)} h"
 
 
 def percent(part: float, whole: float) -> str:

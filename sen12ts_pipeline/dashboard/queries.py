@@ -13,7 +13,7 @@ from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.ports import CandidateState
 from sen12ts_pipeline.stages.assemble import SHARD_DONE
 from sen12ts_pipeline.state.ledger import aware
-from sen12ts_pipeline.state.tables import candidates, events, triplets
+from sen12ts_pipeline.state.tables import candidates, events, timings, triplets
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,12 @@ def last_events(connection: Connection) -> list[LastEvent]:
     newest = sa.select(sa.func.max(events.c.id)).group_by(*_partition(events))
     query = sa.select(*_partition(events), events.c.at, events.c.stage, events.c.message).where(events.c.id.in_(newest))
     return [LastEvent(a, y, Season(s), aware(at), stage, m) for a, y, s, at, stage, m in connection.execute(query)]
+
+
+def last_timings(connection: Connection) -> dict[Partition, datetime]:
+    """When the newest task of each partition ended well."""
+    query = sa.select(*_partition(timings), sa.func.max(timings.c.at)).group_by(*_partition(timings))
+    return {Partition(a, y, Season(s)): aware(at) for a, y, s, at in connection.execute(query)}
 
 
 def made_since(connection: Connection, since: datetime) -> list[Made]:

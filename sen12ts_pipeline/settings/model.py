@@ -349,6 +349,26 @@ class QuotaSettings(Options):
         )
 
 
+class AlertSettings(Options):
+    """When somebody should look (docs/dashboard.md)."""
+
+    silent_hours: Number = Field(
+        default=6.0, gt=0, le=1000, description="A partition in work of which nothing was heard for this long is stuck."
+    )
+    failed_percent: Number = Field(
+        default=5.0, gt=0, le=100, description="Share of failed triplets, of those of a partition that were tried."
+    )
+    quota_percent: Number = Field(
+        default=90.0, gt=0, le=100, description="Share of a provider's volume of 30 days that is used."
+    )
+    store_percent: Number = Field(
+        default=90.0, gt=0, le=100, description="Share of the disk of a store in a folder that is used."
+    )
+    budget_percent: Number = Field(
+        default=95.0, gt=0, le=100, description="Share of the size budget that is used of an area which is in work."
+    )
+
+
 class Settings(Options):
     """Settings of the pipeline, the same for all areas."""
 
@@ -418,6 +438,10 @@ class Settings(Options):
         description="Quotas that differ from those of a provider's general users, by provider: "
         "`cdse: {connections: 20}` (docs/acquisition-quotas.md).",
         json_schema_extra={"default_text": "none"},
+    )
+
+    alerts: AlertSettings = Field(
+        default_factory=AlertSettings, description="Above which numbers the dashboard and its alerts call for a person."
     )
 
     @field_validator("ledger")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sen12ts_pipeline import __version__
-from sen12ts_pipeline.dataset import geotiff, quicklook, stac
+from sen12ts_pipeline.dataset import geotiff, quality, quicklook, stac
 from sen12ts_pipeline.dataset.stacks import s1_stack
 from sen12ts_pipeline.dataset.triplet import FileFacts, Triplet, histogram, invalid_pixels, name_of, paths_of
 from sen12ts_pipeline.domain.names import TripletName
@@ -29,6 +29,7 @@ from sen12ts_pipeline.ports import (
     Int16,
     ObjectKey,
     Put,
+    QualityRecord,
     Terrain,
     TripletRecord,
 )
@@ -173,6 +174,7 @@ class _Tile:
         paths = paths_of(name, self._partition.year)
         files = {kind: self._put(paths[kind], body) for kind, body in bodies.items()}
         item = stac.item(self._triplet(made, slot, files), software=SOFTWARE, profile=self._profile)
+        self._measure(made, name)
         self._put(paths["metadata"], stac.item_bytes(item))
         self.made += 1
         return files
@@ -233,6 +235,13 @@ class _Tile:
         log.warning(message, extra={"key": key, "bytes": len(body)})
         self._services.ledger.record_event(self._partition, "assemble", f"{message}: {key}")
         return FileFacts.of(store.get(key))
+
+    def _measure(self, made: Ingredients, name: TripletName) -> None:
+        """Note how good the triplet is: before its metadata are there, after which nobody would look again."""
+        choice, floor = made.terrain.choice_at_pixels[..., 0], float(made.terrain.notes["coherence_floor"])
+        numbers = quality.numbers(made.s1, made.s2, floor, choice)
+        record = QualityRecord(self._partition, made.candidate.tile, str(name), numbers)
+        self._services.ledger.record_quality(record)
 
     def _triplet(self, made: Ingredients, slot: int, files: dict[str, FileFacts]) -> Triplet:
         return Triplet(

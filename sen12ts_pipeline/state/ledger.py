@@ -16,9 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import Sen12tsError
-from sen12ts_pipeline.ports import CandidateRecord, CandidateState, TripletRecord, Verdict
+from sen12ts_pipeline.ports import CandidateRecord, CandidateState, QualityRecord, TripletRecord, Verdict
+from sen12ts_pipeline.state import observations
 from sen12ts_pipeline.state.databases import explained, open_database
-from sen12ts_pipeline.state.tables import candidates, events, quarantine, triplets, verdicts
+from sen12ts_pipeline.state.tables import candidates, events, qualities, quarantine, timings, told, triplets, verdicts
 
 FAILED = "failed: "
 """How the message of an event begins that tells of a stage that failed."""
@@ -121,12 +122,46 @@ class SqlLedger:
     def exchange_triplets(self, gone: Iterable[TripletRecord], records: Iterable[TripletRecord]) -> None:
         """Forget triplets and record others, which may take their slots, in one transaction; SlotTaken as always."""
         old, new = list(gone), list(records)
+        kept = {record.name for record in new}
         with self._writing() as connection:
             for record in old:
                 same = triplets.c.aoi == record.partition.aoi, triplets.c.name == record.name
                 connection.execute(triplets.delete().where(*same))
+                if record.name not in kept:
+                    observations.forget_quality(connection, self._insert, record.partition, record.name)
             for record in new:
                 self._record_one(connection, record)
+
+    def record_quality(self, record: QualityRecord) -> None:
+        """Keep what was measured of a triplet; what was kept first stays."""
+        with self._writing() as connection:
+            observations.keep_quality(connection, self._insert, record)
+
+    def measured(self, aoi: str) -> frozenset[str]:
+        """Names of an area's triplets of which something was measured."""
+        with self._reading() as connection:
+            return frozenset(connection.execute(sa.select(qualities.c.name).where(qualities.c.aoi == aoi)).scalars())
+
+    def record_timing(self, partition: Partition, stage: str, seconds: float, peak_bytes: int) -> None:
+        """Note what a task took that ended well."""
+        row = {"at": datetime.now(UTC), "stage": stage, "seconds": seconds, "peak_bytes": peak_bytes}
+        with self._writing() as connection:
+            connection.execute(timings.insert(), {**row, **_partition_row(partition)})
+
+    def told(self) -> dict[str, str]:
+        """Alerts of which people were told and that still hold: what is wrong, by key."""
+        with self._reading() as connection:
+            return {row.key: row.wrong for row in connection.execute(sa.select(told.c.key, told.c.wrong))}
+
+    def record_told(self, new: Mapping[str, str], ended: Iterable[str]) -> None:
+        """Remember of which alerts people were told, and of which they were told that they are over."""
+        rows = [{"key": key, "since": datetime.now(UTC), "wrong": wrong} for key, wrong in new.items()]
+        over = list(ended)
+        with self._writing() as connection:
+            if rows:
+                connection.execute(self._upsert(told), rows)
+            if over:
+                connection.execute(told.delete().where(told.c.key.in_(over)))
 
     def quarantine(self, product: str, reason: str) -> None:
         """Remember that a product is broken."""
@@ -198,7 +233,7 @@ class SqlLedger:
         same_place = sa.and_(*_of(triplets, record.partition), triplets.c.tile == str(record.tile))
         statement = statement.on_conflict_do_update(
             index_elements=["aoi", "name"],
-            set_={name: statement.excluded[name] for name in ("sizes", "digests", "cap")},
+            set_={name: statement.excluded[name] for name in ("sizes", "digests", "bytes", "cap")},
             where=sa.and_(same_place, triplets.c.slot == record.slot),
         )
         where = f"{record.partition} {record.tile} slot {record.slot}"
@@ -309,6 +344,7 @@ def _triplet_row(record: TripletRecord) -> dict[str, Any]:
         "name": record.name,
         "sizes": dict(record.sizes),
         "digests": dict(record.digests),
+        "bytes": sum(record.sizes.values()),
     }
 
 

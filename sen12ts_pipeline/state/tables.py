@@ -64,10 +64,12 @@ triplets = Table(
     Column("cap", Integer, nullable=False),
     Column("sizes", JSON, nullable=False),
     Column("digests", JSON, nullable=False),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("aoi", "tile", "year", "season", "slot"),
     Index("ix_triplets_partition", "aoi", "year", "season"),
     Index("ix_triplets_season", "year", "season", "aoi"),
     Index("ix_triplets_tile", "tile"),
+    Index("ix_triplets_bytes", "aoi", "bytes"),
     CheckConstraint("slot BETWEEN 1 AND cap", name="slot_within_cap"),
 )
 
@@ -135,3 +137,66 @@ verdicts = Table(
     Column("reason", Text, nullable=False),
     Index("ix_verdicts_triplet", "aoi", "name"),
 )
+
+qualities = Table(
+    "qualities",
+    metadata,
+    Column("aoi", String(100), primary_key=True),
+    Column("name", String(160), primary_key=True),
+    Column("year", Integer, nullable=False),
+    Column("season", String(6), nullable=False),
+    Column("tile", String(20), nullable=False),
+    Column("numbers", JSON, nullable=False),
+)
+"""What was measured of a triplet, by the names of `domain.quality`."""
+
+quality_bins = Table(
+    "quality_bins",
+    metadata,
+    Column("aoi", String(100), primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("season", String(6), primary_key=True),
+    Column("measure", String(40), primary_key=True),
+    Column("bin", Integer, primary_key=True),
+    Column("triplets", BigInteger, nullable=False),
+)
+"""How many rows of `qualities` have a number in a bin: kept with them, since counting them takes seconds."""
+
+outliers = Table(
+    "outliers",
+    metadata,
+    Column("aoi", String(100), primary_key=True),
+    Column("name", String(160), primary_key=True),
+    Column("measure", String(40), primary_key=True),
+    Column("year", Integer, nullable=False),
+    Column("season", String(6), nullable=False),
+    Column("tile", String(20), nullable=False),
+    Column("value", Double, nullable=False),
+    Index("ix_outliers_measure", "measure", "aoi", "name"),
+)
+"""Numbers of `qualities` that were not to be expected."""
+
+timings = Table(
+    "timings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("aoi", String(100), nullable=False),
+    Column("year", Integer, nullable=False),
+    Column("season", String(6), nullable=False),
+    Column("stage", String(40), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("peak_bytes", BigInteger, nullable=False),
+    Index("ix_timings_stage", "stage", "seconds", "peak_bytes"),
+    Index("ix_timings_partition", "aoi", "year", "season", "at"),
+)
+"""What a task that ended well took: time, and at most how much memory its process or a child of it."""
+
+told = Table(
+    "told",
+    metadata,
+    Column("key", String(300), primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("wrong", Text, nullable=False),
+)
+"""Alerts of which people were told and that still hold."""

@@ -1,5 +1,6 @@
 """A running Airflow over a ledger of the paper's size and one real triplet, and a browser that has logged in."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,9 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sen12ts_pipeline.dashboard.access import Access
+from sen12ts_pipeline.dashboard.sources import Sources
 from sen12ts_pipeline.settings.load import write_aoi
 from tests import launchers, worlds
 from tests.dashboard import ledgers
+from tests.dashboard.conftest import finished, served
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -118,8 +122,17 @@ class Window:
         text = self.driver.execute_script("return document.querySelector(arguments[0]).innerText", selector)
         return [int(found.replace("\u202f", "")) for found in re.findall(r"\d[\d\u202f]*", text)]
 
+    def server_ms(self):
+        """How long the page's request took until its last byte, milliseconds."""
+        timing = "const t = performance.getEntriesByType('navigation')[0]; return t.responseEnd - t.requestStart"
+        return self.driver.execute_script(timing)
+
     def picture(self, name):
-        """Keep what is seen, when pictures are wanted."""
+        """Keep what is seen, when pictures are wanted; without the places of this machine."""
+        self.driver.execute_script(
+            "document.querySelectorAll('td code').forEach("
+            "(place) => { place.textContent = place.textContent.replace(/^.*[/]/, '/data/') })"
+        )
         if os.environ.get("SEN12TS_SCREENSHOTS"):
             IMAGES.mkdir(exist_ok=True)
             self.driver.save_screenshot(str(IMAGES / f"dashboard-{name}.png"))
@@ -131,4 +144,30 @@ def _metrics(width, height):
 
 @pytest.fixture(scope="session")
 def window(browser, airflow):
-    return Window(browser, airflow[0])
+    found = Window(browser, airflow[0])
+    found.open("/withheld")  # the app is made at the first request of the process
+    return found
+
+
+@pytest.fixture(scope="session")
+def bare(browser):
+    """Opens the dashboard over any sources, without Airflow around it: who looks may do everything."""
+
+    @contextlib.contextmanager
+    def over(sources):
+        with served(sources, Access(lambda: None, lambda: "Olga")) as site:
+            yield Window(browser, f"{site.address}/base")
+
+    return over
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """Services over a small simulated data set: two tiles, eight triplets."""
+    return finished("tall", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def demo_sources(demo, tmp_path_factory):
+    area = worlds.area_of(worlds.world("tall", tmp_path_factory.getbasetemp()))
+    return Sources(lambda: demo.ledger, lambda: demo.store, lambda: {area.name: area})

@@ -1,7 +1,10 @@
-"""`reconcile` and `gc` over a finished partition."""
+"""`reconcile`, `gc`, `gaps` and `measure` over a finished partition."""
 
+import json
 import os
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -31,6 +34,33 @@ def test_a_lost_ledger_is_rebuilt(made, sen12ts):
     assert out.count(".json: not in the ledger: slot ") == 2
     assert sen12ts("why", *tile_of(made))[1] == known
     assert sen12ts("reconcile")[0] == 0
+
+
+def numbers_of(store):
+    with closing(sqlite3.connect(store / "_work/ledger.sqlite")) as connection:
+        return {name: json.loads(text) for name, text in connection.execute("SELECT name, numbers FROM qualities")}
+
+
+def test_files_give_the_numbers_that_were_measured_when_they_were_made_but_for_the_seams(made, sen12ts):
+    assert sen12ts("measure") == (0, "0 triplets measured, 0 cannot be\n", "")
+    before = numbers_of(made)
+    assert len(before) == 2
+    for file in (made / "_work").glob("ledger.sqlite*"):
+        file.unlink()
+    sen12ts("reconcile")
+    assert sen12ts("measure", "--aoi", "tiny") == (0, "2 triplets measured, 0 cannot be\n", "")
+    without = {name: {k: v for k, v in each.items() if k != "seam_jump"} for name, each in before.items()}
+    assert numbers_of(made) == without
+
+
+def test_a_triplet_whose_file_is_gone_is_told_and_the_others_are_measured(made, sen12ts):
+    with closing(sqlite3.connect(made / "_work/ledger.sqlite", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM qualities")
+    gone = min((made / "tiny/s2").iterdir())
+    gone.unlink()
+    code, out, _ = sen12ts("measure")
+    assert (code, out.splitlines()[-1]) == (1, "1 triplets measured, 1 cannot be")
+    assert out.startswith(f"tiny/s2/{gone.name}: is not in the store")
 
 
 def tile_of(store):

@@ -4,12 +4,15 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
+import sqlalchemy as sa
 
+from sen12ts_pipeline.domain import quality
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.errors import Sen12tsError
-from sen12ts_pipeline.ports import CandidateState, Verdict
+from sen12ts_pipeline.ports import CandidateState, QualityRecord, Verdict
 from sen12ts_pipeline.state.ledger import SqlLedger
+from sen12ts_pipeline.state.tables import outliers, qualities, quality_bins
 from tests.contracts.examples import FALL, TILE, a_candidate, a_triplet
 
 SPRING = Partition("nevada", 2023, Season.SPRING)
@@ -137,3 +140,64 @@ def test_the_newest_verdict_on_a_triplet_holds_and_all_are_kept(ledger):
     assert ledger.withheld("nevada") == [given[4], given[1]]
     assert [verdict.aoi for verdict in ledger.withheld()] == ["utah", "nevada", "nevada"]
     assert ledger.verdicts("nevada", "a") == [given[2], given[0]]
+
+
+def a_quality(name="lat_37.9_lon_-116.1_a", partition=FALL, **numbers):
+    return QualityRecord(partition, TILE, name, {"alignment": 4.0, "vh_t": -15.0, "outside": 0.0, **numbers})
+
+
+def rows(ledger, table):
+    with ledger.reading() as connection:
+        return [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+
+
+def counted(ledger):
+    """Triplets by partition, measure and bin, counted from their numbers."""
+    found = {}
+    for row in rows(ledger, qualities):
+        for name, value in row["numbers"].items():
+            key = row["aoi"], row["year"], row["season"], name, quality.MEASURES[name].bin(value)
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
+def kept(ledger):
+    found = {tuple(row.values())[:5]: row["triplets"] for row in rows(ledger, quality_bins)}
+    return {key: number for key, number in found.items() if number}
+
+
+def test_numbers_of_triplets_are_kept_once_and_counted(ledger):
+    for record in (a_quality(), a_quality("b", alignment=4.2), a_quality("c", SPRING), a_quality(alignment=99.0)):
+        ledger.record_quality(record)
+    assert {row["name"]: row["numbers"]["alignment"] for row in rows(ledger, qualities)} == {
+        "lat_37.9_lon_-116.1_a": 4.0,
+        "b": 4.2,
+        "c": 4.0,
+    }
+    assert kept(ledger) == counted(ledger)
+    assert ledger.measured("nevada") == {"lat_37.9_lon_-116.1_a", "b", "c"}
+    assert ledger.measured("utah") == frozenset()
+
+
+def test_what_is_odd_is_listed_with_its_value(ledger):
+    ledger.record_quality(a_quality())
+    ledger.record_quality(a_quality("b", alignment=31.5, vh_t=7.5))
+    found = {(row["name"], row["measure"]): (row["value"], row["tile"]) for row in rows(ledger, outliers)}
+    assert found == {("b", "alignment"): (31.5, str(TILE)), ("b", "vh_t"): (7.5, str(TILE))}
+
+
+def test_what_was_measured_goes_with_its_triplet_and_stays_with_one_that_changes_its_place(ledger):
+    one, other = a_triplet(1, "one"), a_triplet(2, "other")
+    ledger.exchange_triplets([], [one, other])
+    for name in ("one", "other"):
+        ledger.record_quality(a_quality(name, alignment=20.0))
+    ledger.exchange_triplets([one, other], [replace(other, slot=1)])
+    assert [row["name"] for row in rows(ledger, outliers)] == ["other"]
+    assert ledger.measured("nevada") == {"other"}
+    assert kept(ledger) == counted(ledger) != {}
+
+
+def test_an_alert_is_remembered_until_it_is_over(ledger):
+    ledger.record_told({"store": "nearly full", "quota": "nearly used"}, [])
+    ledger.record_told({"store": "91 % full"}, ["quota", "unknown"])
+    assert ledger.told() == {"store": "91 % full"}

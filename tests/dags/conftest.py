@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+WATCH = "sen12ts_watch"
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +49,7 @@ def bag(airflow_home):
 @pytest.fixture(scope="session")
 def dags(airflow_home):
     """The DAGs of the configured areas."""
-    return read().dags
+    return {name: dag for name, dag in read().dags.items() if name != WATCH}
 
 
 @pytest.fixture

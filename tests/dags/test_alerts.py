@@ -1,11 +1,20 @@
 """Who is told of a failed run, and where tasks have their credentials from."""
 
+import copy
 import json
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
+
+from sen12ts_pipeline import wiring
+from sen12ts_pipeline.domain.lattice import TileId
+from sen12ts_pipeline.domain.seasons import Partition
+from sen12ts_pipeline.ports import TripletRecord
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -32,9 +41,37 @@ def webhook(monkeypatch):
 def test_a_failed_run_is_told_to_the_webhook(bag, webhook):
     import sen12ts_alerts
 
-    run = SimpleNamespace(run_id="manual__1", dag_id="iowa")
-    sen12ts_alerts.failed({"dag_run": run, "reason": "task_failure"})
-    assert webhook == ["sen12ts: run manual__1 of iowa has failed: task_failure"]
+    dag = bag().dags["iowa"]
+    for reason in ("task_failure", None):
+        copy.deepcopy(dag.on_failure_callback)({"dag": dag, "run_id": "manual__1", "reason": reason})
+    said = "sen12ts: run manual__1 of iowa has failed: "
+    assert webhook == [f"{said}task_failure", f"{said}see its tasks"]
+    assert isinstance(dag.on_failure_callback, sen12ts_alerts.Alert)
+
+
+def test_the_watch_looks_hourly_and_tells_a_failed_partition_once(bag, webhook, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEN12TS__STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("SEN12TS_CONFIG", str(ROOT / "config" / "pipeline.yaml"))
+    dag = bag().dags["sen12ts_watch"]
+    assert dag.schedule == timedelta(hours=1)
+    assert not dag.is_paused_upon_creation
+    ledger, partition = wiring.ledger(), Partition.parse("iowa/2020-fall")
+    ledger.record_event(partition, "radar", "failed: BadProduct: S1A: too short")
+    look = dag.task_dict["look"].python_callable
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("airflow.sdk.get_current_context", dict)
+        patch.setenv("SEN12TS_ALERT_WEBHOOK", "http://127.0.0.1:9/")
+        with pytest.raises(RuntimeError, match="was not sent"):
+            look()
+        patch.undo()
+        patch.setattr("airflow.sdk.get_current_context", dict)
+        assert [bool(look()) for _ in range(3)] == [True, False, False]
+        ledger.record_event(partition, "report", "report written")
+        ledger.record_triplet(TripletRecord(partition, TileId(15, 1, 1), 1, "x", {}, {}))
+        look()
+    first, second = webhook
+    assert first.startswith("sen12ts: iowa/2020-fall: radar failed: BadProduct: S1A: too short, 0 minutes ago. To do: ")
+    assert second.startswith("sen12ts: iowa/2020-fall: over: radar failed")
 
 
 def test_a_webhook_that_does_not_answer_stops_nothing_and_is_not_written_into_the_log(bag, monkeypatch, caplog):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.dags.conftest import WATCH
+
 ROOT = Path(__file__).parents[2]
 AREAS = sorted(path.stem for path in (ROOT / "config" / "aois").glob("*.yaml"))
 MAPPED = {"screen_optical", "screen_radar", "optical", "radar", "labels", "assemble"}
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_every_area_has_one_dag_and_no_file_fails(bag):
     read = bag()
     assert read.import_errors == {}
-    assert sorted(read.dags) == AREAS
+    assert sorted(read.dags) == sorted([*AREAS, WATCH])
     assert AREAS, "there are configured areas"
 
 
@@ -104,7 +106,7 @@ def test_a_broken_area_is_reported_and_hides_no_other(bag, tmp_path, monkeypatch
     (tmp_path / "sound.yaml").write_text(sound)
     monkeypatch.setenv("SEN12TS_AOIS", str(tmp_path))
     read = bag()
-    assert sorted(read.dags) == sorted([*AREAS, "sound"])
+    assert sorted(read.dags) == sorted([*AREAS, WATCH, "sound"])
     assert list(read.import_errors) == [str(ROOT / "dags" / "sen12ts_broken_areas.py")]
     (text,) = read.import_errors.values()
     assert str(tmp_path / "hollow.yaml") in text
@@ -113,7 +115,7 @@ def test_a_broken_area_is_reported_and_hides_no_other(bag, tmp_path, monkeypatch
 
 def test_in_a_task_only_its_own_dag_is_made(bag, monkeypatch):
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "iowa")
-    assert sorted(bag().dags) == ["iowa"]
+    assert sorted(bag().dags) == ["iowa", WATCH]
 
 
 def test_parsing_is_quick_and_loads_nothing_heavy(airflow_home):

@@ -54,9 +54,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def served(sources):
+def served(sources, access=None):
     """A site mounted below a prefix, as Airflow does it."""
-    app, outer = create_app(Access(reader, writer), sources), FastAPI()
+    app, outer = create_app(access or Access(reader, writer), sources), FastAPI()
     outer.mount(ROOT, app)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

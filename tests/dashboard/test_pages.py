@@ -3,6 +3,7 @@
 import io
 import json
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
@@ -13,11 +14,12 @@ from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.names import TripletName
 from sen12ts_pipeline.domain.seasons import Partition
 from sen12ts_pipeline.errors import ConfigurationError, Retryable
-from sen12ts_pipeline.ports import CandidateState
+from sen12ts_pipeline.ports import CandidateState, QualityRecord, TripletRecord, Verdict
 from tests.dashboard.conftest import served
 
 FALL = Partition.parse("tall/2023-fall")
 PAGES = ["/", "/map", "/availability", "/funnel", "/candidates", "/triplets", "/why?tile=31_0_0", "/withheld"]
+PAGES += ["/quality", "/outliers", "/resources"]
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +144,36 @@ def test_the_list_is_filtered_by_what_a_name_says_and_by_class(small, triplet):
     assert total(**{"class": 12345}) == 0
 
 
+def test_what_was_measured_when_triplets_were_made_is_shown_and_nothing_of_them_is_odd(small, tall):
+    found = small.get("/api/quality?aoi=tall").json()
+    made = tall.ledger.triplets(FALL)
+    assert (found["triplets"], found["measured"]) == (len(made), len(made))
+    checks = {one["measure"]["name"]: one for one in found["checks"]}
+    assert {name: one["odd"] for name, one in checks.items()} == dict.fromkeys(checks, 0)
+    assert checks["alignment"]["measured"] == len(made)
+    assert 0 < checks["seam_jump"]["measured"] < len(made), "only one of the two tiles has a seam"
+    assert small.get("/api/quality?season=winter").json()["measured"] == 0
+    assert "Checks" in small.get("/quality").text
+
+
+def test_a_bad_triplet_is_listed_and_leads_to_the_page_where_it_can_be_withheld(fresh):
+    ledger = fresh.sources.ledger()
+    name = "lat_37.9306_lon_-4.8206_s1date_2023-09-18_s2date_2023-09-17_s1track_75_s1lookpass_RD"
+    tile = TileId.parse("30_-63_1640")
+    ledger.record_triplet(TripletRecord(FALL, tile, 1, name, {"s1": 1}, {}))
+    page = fresh.get("/quality").text
+    assert "1 triplets are not measured" in page
+    assert "sen12ts measure" in page
+    ledger.record_quality(QualityRecord(FALL, tile, name, {"outside": 0.0, "alignment": 22.4, "seam_jump": 0.1}))
+    ledger.record_verdict(Verdict(datetime.now(UTC), "tall", name, True, "Olga", "shifted"))
+    [row] = fresh.get("/api/outliers").json()["rows"]
+    assert (row["measure"], row["value"], row["tile"], row["withheld"]) == ("alignment", 22.4, str(tile), True)
+    page = fresh.get("/outliers?measure=alignment").text
+    assert f"/triplets/tall/{name}" in page
+    assert "0 to 15 m" in page
+    assert fresh.get("/api/outliers?measure=seam_jump").json()["total"] == 0
+
+
 def test_what_a_form_leaves_open_means_all(small):
     assert small.get("/triplets?aoi=tall&year=&season=&track=&s2date=&class=").status_code == 200
 
@@ -155,7 +187,12 @@ def test_a_wrong_filter_is_refused(small, query):
 def test_pages_over_nothing_say_what_to_do(fresh, page):
     answer = fresh.get(page)
     assert answer.status_code == 200
-    assert "What to do:" in answer.text or "Nothing is known" in answer.text or "can be withheld" in answer.text
+    assert (
+        "What to do:" in answer.text
+        or "Nothing is known" in answer.text
+        or "can be withheld" in answer.text
+        or "There is none" in answer.text
+    )
 
 
 def test_a_failed_partition_comes_first_and_says_what_to_do(fresh):

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from sen12ts_pipeline.dashboard import paper, queries
@@ -50,6 +51,11 @@ PAGES = [
     "/candidates?state=refused",
     "/triplets",
     "/triplets?track=52",
+    "/quality",
+    "/quality?aoi=iowa&season=fall",
+    "/outliers",
+    "/outliers?measure=alignment",
+    "/resources",
 ]
 
 
@@ -79,6 +85,31 @@ def test_tiles_by_number_of_triplets_are_those_of_the_ledger(large):
         expected = Counter(ledgers.counts_of(aoi))
         assert {t["triplets"]: t["tiles"] for t in found["tiles"] if t["aoi"] == aoi} == expected
     assert sum(s["triplets"] for s in found["seasons"]) == ledgers.TRIPLETS
+
+
+def test_distributions_are_those_of_the_numbers(large):
+    found = large.get("/api/quality").json()
+    assert (found["measured"], found["triplets"]) == (ledgers.TRIPLETS, ledgers.TRIPLETS)
+    numbers = [ledgers.numbers_of(n, n) for n in (sum(ledgers.counts_of(aoi)) for aoi in ledgers.CORNERS)]
+    shown = {one["measure"]["name"]: one for one in found["checks"] + found["layers"]}
+    for name in ("alignment", "seam_jump", "vh_t", "phase_t"):
+        one, values = shown[name], np.concatenate([n[name] for n in numbers])
+        low, high = one["measure"]["low"], one["measure"]["high"]
+        clipped = values.clip(low, np.nextafter(high, low))
+        expected = np.histogram(clipped, len(one["counts"]), (low, high))[0]
+        assert np.abs(one["counts"] - expected).sum() <= 10, "but for values on an edge"
+        odd = (values < one["measure"]["least"]) | (values > one["measure"]["most"])
+        assert one["odd"] == odd.sum()
+    assert shown["B11"]["measured"] == 0
+
+
+def test_every_outlier_is_in_the_list_with_its_number(large):
+    values = {aoi: ledgers.numbers_of(n := sum(ledgers.counts_of(aoi)), n)["alignment"] for aoi in ledgers.CORNERS}
+    odd = sorted((aoi, value) for aoi, each in values.items() for value in each.tolist() if value > 15.0)
+    found = large.get("/api/outliers?measure=alignment").json()
+    assert found["total"] == len(odd) > 5
+    assert sorted((row["aoi"], row["value"]) for row in found["rows"]) == odd
+    assert large.get("/api/outliers?measure=alignment&aoi=iowa").json()["total"] == sum(a == "iowa" for a, _ in odd)
 
 
 def test_the_map_has_every_tile_once(large):

@@ -3,6 +3,9 @@
 import pytest
 
 from tests import launchers, worlds
+from tests.servers import postgresql_server
+
+__all__ = ["postgresql_server"]
 
 
 @pytest.fixture(scope="session")

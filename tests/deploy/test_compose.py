@@ -146,15 +146,19 @@ def test_the_board_asks_for_what_is_there():
     assert named - {"airflow_task_instances_without_heartbeats_killed"} <= mapped
 
 
-def test_the_board_queries_the_ledger(tmp_path):
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_board_queries_the_ledger(kind, request, tmp_path):
     import sqlalchemy as sa
 
     from sen12ts_pipeline.state.databases import open_database
 
     board = json.loads((ROOT / "deploy" / "monitoring" / "grafana" / "boards" / "sen12ts.json").read_text())
     queries = [t["rawSql"] for panel in board["panels"] for t in panel["targets"] if "rawSql" in t]
-    assert len(queries) == 4
-    with open_database(f"sqlite:///{tmp_path}/ledger.sqlite").connect() as connection:
+    assert len(queries) == 8
+    url = f"sqlite:///{tmp_path}/ledger.sqlite"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgresql_server").new_database()
+    with open_database(url).connect() as connection:
         for query in queries:
             connection.execute(sa.text(query)).all()
 

@@ -95,9 +95,12 @@ def test_a_ledger_that_has_no_note_of_its_revision_is_adopted_and_keeps_what_it_
         "TABLE quota_volume",
         "TABLE verdicts",
         "INDEX ix_triplets_tile",
+        "INDEX ix_triplets_bytes",
+        *(f"TABLE {name}" for name in ("qualities", "quality_bins", "outliers", "timings", "told")),
     )
     for part in ("TABLE alembic_version", *(f"INDEX {name}" for name in LATER_INDEXES), *later):
         old.execute(f"DROP {part}")
+    old.execute("ALTER TABLE triplets DROP COLUMN bytes")
     old.close()
     adopted = SqlLedger.connect(url_of(tmp_path))
     assert (adopted.triplets(FALL), adopted.candidates()) == ([a_triplet()], [a_candidate()])
@@ -135,7 +138,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path):
 def test_the_database_itself_keeps_the_cap(tmp_path, ledger):
     ledger.record_triplet(a_triplet(1))
     connection = sqlite3.connect(tmp_path / "_work/ledger.sqlite")
-    copy = "INSERT INTO triplets SELECT aoi, ?, year, season, tile, ?, cap, sizes, digests FROM triplets"
+    copy = "INSERT INTO triplets SELECT aoi, ?, year, season, tile, ?, cap, sizes, digests, bytes FROM triplets"
     for name, slot in (("other", 1), ("other", 0), ("other", 5)):
         with pytest.raises(sqlite3.IntegrityError):
             connection.execute(copy, (name, slot))
