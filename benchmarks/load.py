@@ -24,6 +24,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sen12ts_pipeline.domain import quality
 from sen12ts_pipeline.domain.bursts import BurstId, Track
 from sen12ts_pipeline.domain.lattice import TileId
 from sen12ts_pipeline.domain.pairing import TrackVisits, pair
@@ -31,7 +32,7 @@ from sen12ts_pipeline.domain.passes import Visit
 from sen12ts_pipeline.domain.rules import Rules
 from sen12ts_pipeline.domain.seasons import Partition, Season
 from sen12ts_pipeline.domain.selection import Screened, fill_cap, tile_order, within_budget
-from sen12ts_pipeline.ports import CandidateRecord, CandidateState, ObjectKey, TripletRecord
+from sen12ts_pipeline.ports import CandidateRecord, CandidateState, ObjectKey, QualityRecord, TripletRecord
 from sen12ts_pipeline.stages.documents import SELECTION, ChosenTile, Selection
 from sen12ts_pipeline.stages.select import records
 from sen12ts_pipeline.state.databases import open_database
@@ -39,7 +40,7 @@ from sen12ts_pipeline.state.folder import FolderStore
 from sen12ts_pipeline.state.ledger import SqlLedger
 
 RESULTS = Path(__file__).parent / "results" / "load.json"
-CANDIDATES, ROWS, TRIPLETS, WRITERS = 200_000, 1_000_000, 5_000, 8
+CANDIDATES, ROWS, TRIPLETS, WRITERS, SHARD = 200_000, 1_000_000, 5_000, 8, 64
 SEASONS = tuple(Season)
 AREAS = tuple(f"area{k:02d}" for k in range(25))
 STATES = ("refused",) * 6 + ("spare",) * 2 + ("finished", "failed")
@@ -56,6 +57,8 @@ QUESTIONS = {
     "AND season = 'fall'",
 }
 """What a dashboard asks."""
+NUMBERS = {one.name: (one.low + one.high) / 2 for one in quality.MEASURES.values()}
+"""What was measured of a triplet: the bins of one partition are counted by all writers at once."""
 
 
 def tiles(count: int) -> list[TileId]:
@@ -186,14 +189,19 @@ def write(url: str) -> dict[str, float]:
 
 
 def _writer(url: str, folder: str, number: int) -> None:
+    """Every eighth triplet, with its rows as a shard of the assembly writes them: measures singly, all else at once."""
     store, ledger, partition = FolderStore(Path(folder)), SqlLedger.connect(url), Partition.parse("written/2020-fall")
-    for k in range(number, TRIPLETS, WRITERS):
-        name, body = f"triplet-{k:05d}", str(k).encode() * 1000
-        for kind in ("s1", "s2", "labels", "metadata"):
-            store.put_if_absent(ObjectKey(f"written/{kind}/{name}"), body)
-        tile = TileId(33, k, 2)
-        ledger.record_triplet(TripletRecord(partition, tile, 1, name, {"s1": len(body)}, {"s1": str(k)}))
-        ledger.record_candidates([_finished(partition, tile)])
+    mine = range(number, TRIPLETS, WRITERS)
+    for first in range(0, len(mine), SHARD):
+        records = []
+        for k in mine[first : first + SHARD]:
+            name, body, tile = f"triplet-{k:05d}", str(k).encode() * 1000, TileId(33, k, 2)
+            for kind in ("s1", "s2", "labels", "metadata"):
+                store.put_if_absent(ObjectKey(f"written/{kind}/{name}"), body)
+            ledger.record_quality(QualityRecord(partition, tile, name, NUMBERS))
+            records.append(TripletRecord(partition, tile, 1, name, {"s1": len(body)}, {"s1": str(k)}))
+        ledger.record_triplets(records)
+        ledger.record_candidates(_finished(partition, record.tile) for record in records)
 
 
 def _finished(partition: Partition, tile: TileId) -> CandidateRecord:

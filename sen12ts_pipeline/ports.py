@@ -554,8 +554,8 @@ class Ledger(Protocol):
         """Candidates of a partition, of a tile, or of both, in a fixed order."""
         ...
 
-    def record_triplet(self, record: TripletRecord) -> None:
-        """Insert a triplet; a second one for the same tile, year, season and slot with another name is an error."""
+    def record_triplets(self, records: Iterable[TripletRecord]) -> None:
+        """Insert triplets, all or none; a second one for a tile, season and slot with another name is an error."""
         ...
 
     def triplets(self, partition: Partition) -> list[TripletRecord]:

@@ -74,10 +74,11 @@ def run(partition: str, shard: str, services: Services) -> str:
 
     each = services.each(one, chosen)
     outcomes = tuple(o for outcomes, _ in each for o in outcomes)
-    for o in outcomes:
-        if o.slot is not None:
-            tile = o.screened.candidate.tile
-            services.ledger.record_triplet(TripletRecord(parsed, tile, o.slot, o.name, o.sizes, o.digests))
+    services.ledger.record_triplets(
+        TripletRecord(parsed, o.screened.candidate.tile, o.slot, o.name, o.sizes, o.digests)
+        for o in outcomes
+        if o.slot is not None
+    )
     services.ledger.record_candidates(records(parsed, chosen, outcomes))
     figures = {"made": float(sum(made for _, made in each)), "shard": float(shard)}
     services.ledger.record_event(parsed, "assemble", SHARD_DONE, **figures)

@@ -96,15 +96,15 @@ class SqlLedger:
             found = [_candidate(row) for row in connection.execute(query).mappings()]
         return sorted(found, key=lambda r: (r.partition, r.tile, r.s2date, r.scene_id, r.track, r.pass_id))
 
-    def record_triplet(self, record: TripletRecord) -> None:
-        """Insert a triplet; recording it again changes nothing but its sizes and digests.
+    def record_triplets(self, records: Iterable[TripletRecord]) -> None:
+        """Insert triplets, all or none; recording one again changes nothing but its sizes and digests.
 
         Raises
         ------
         SlotTaken
-            When another triplet holds the slot, when this one holds another slot, or when the slot is above the cap.
+            When another triplet holds a slot, when this one holds another slot, or when a slot is above the cap.
         """
-        self.exchange_triplets([], [record])
+        self.exchange_triplets([], records)
 
     def triplets(self, partition: Partition) -> list[TripletRecord]:
         """Finished triplets of a partition, by tile and slot."""

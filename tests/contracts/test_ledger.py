@@ -75,35 +75,35 @@ def test_the_order_of_candidates_does_not_depend_on_the_order_of_recording(ledge
 
 
 def test_a_triplet_may_be_recorded_twice(ledger):
-    ledger.record_triplet(a_triplet())
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
+    ledger.record_triplets([a_triplet()])
     assert ledger.triplets(FALL) == [a_triplet()]
     assert ledger.triplets(SPRING) == []
 
 
 def test_a_slot_holds_one_triplet(ledger):
-    ledger.record_triplet(a_triplet(1, "first"))
+    ledger.record_triplets([a_triplet(1, "first")])
     with pytest.raises(Sen12tsError, match=r"slot 1.*second"):
-        ledger.record_triplet(a_triplet(1, "second"))
+        ledger.record_triplets([a_triplet(1, "second")])
     assert [one.name for one in ledger.triplets(FALL)] == ["first"]
 
 
 def test_a_triplet_holds_one_slot(ledger):
-    ledger.record_triplet(a_triplet(1, "first"))
+    ledger.record_triplets([a_triplet(1, "first")])
     with pytest.raises(Sen12tsError, match="first"):
-        ledger.record_triplet(a_triplet(2, "first"))
+        ledger.record_triplets([a_triplet(2, "first")])
 
 
 @pytest.mark.parametrize("slot", [0, -1, 5])
 def test_no_slot_lies_beyond_the_cap(ledger, slot):
     with pytest.raises(Sen12tsError, match="cap"):
-        ledger.record_triplet(a_triplet(slot))
+        ledger.record_triplets([a_triplet(slot)])
     assert ledger.triplets(FALL) == []
 
 
 def test_seasons_years_and_areas_have_slots_of_their_own(ledger):
     for number, partition in enumerate([FALL, SPRING, replace(FALL, year=2024), replace(FALL, aoi="utah")]):
-        ledger.record_triplet(a_triplet(1, f"triplet-{number}", partition=partition))
+        ledger.record_triplets([a_triplet(1, f"triplet-{number}", partition=partition)])
         assert len(ledger.triplets(partition)) == 1
 
 
@@ -112,7 +112,7 @@ def test_triplets_are_ordered_by_tile_and_slot(ledger):
         a_triplet(slot, f"{column}-{slot}", tile=TileId(11, column, 5)) for column in (-1, 2, 10) for slot in (1, 2)
     ]
     for record in reversed(records):
-        ledger.record_triplet(record)
+        ledger.record_triplets([record])
     assert ledger.triplets(FALL) == records
 
 

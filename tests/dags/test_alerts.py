@@ -67,7 +67,7 @@ def test_the_watch_looks_hourly_and_tells_a_failed_partition_once(bag, webhook, 
         patch.setattr("airflow.sdk.get_current_context", dict)
         assert [bool(look()) for _ in range(3)] == [True, False, False]
         ledger.record_event(partition, "report", "report written")
-        ledger.record_triplet(TripletRecord(partition, TileId(15, 1, 1), 1, "x", {}, {}))
+        ledger.record_triplets([TripletRecord(partition, TileId(15, 1, 1), 1, "x", {}, {})])
         look()
     first, second = webhook
     assert first.startswith("sen12ts: iowa/2020-fall: radar failed: BadProduct: S1A: too short, 0 minutes ago. To do: ")

@@ -160,7 +160,7 @@ def test_a_bad_triplet_is_listed_and_leads_to_the_page_where_it_can_be_withheld(
     ledger = fresh.sources.ledger()
     name = "lat_37.9306_lon_-4.8206_s1date_2023-09-18_s2date_2023-09-17_s1track_75_s1lookpass_RD"
     tile = TileId.parse("30_-63_1640")
-    ledger.record_triplet(TripletRecord(FALL, tile, 1, name, {"s1": 1}, {}))
+    ledger.record_triplets([TripletRecord(FALL, tile, 1, name, {"s1": 1}, {})])
     page = fresh.get("/quality").text
     assert "1 triplets are not measured" in page
     assert "sen12ts measure" in page

@@ -47,7 +47,7 @@ def test_the_folder_is_made_and_the_journal_written_ahead(tmp_path, ledger):
 
 
 def test_opening_again_keeps_everything_and_needs_no_alembic(tmp_path, ledger):
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
     program = (
         "import sys; from sen12ts_pipeline.state.ledger import SqlLedger\n"
         f"SqlLedger.connect({url_of(tmp_path)!r}); assert 'alembic' not in sys.modules"
@@ -86,7 +86,7 @@ LATER_INDEXES = ("ix_triplets_partition", "ix_candidates_state", "ix_triplets_se
 
 
 def test_a_ledger_that_has_no_note_of_its_revision_is_adopted_and_keeps_what_it_holds(tmp_path, ledger):
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
     ledger.record_candidates([a_candidate()])
     old = connection_to(tmp_path)
     later = (
@@ -108,7 +108,7 @@ def test_a_ledger_that_has_no_note_of_its_revision_is_adopted_and_keeps_what_it_
 
 
 def test_an_older_ledger_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path, ledger):
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
     engine = sa.create_engine(url_of(tmp_path), poolclass=sa.NullPool)
     with engine.begin() as connection:
         command.downgrade(config_of(connection), "0001")
@@ -136,7 +136,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path):
 
 
 def test_the_database_itself_keeps_the_cap(tmp_path, ledger):
-    ledger.record_triplet(a_triplet(1))
+    ledger.record_triplets([a_triplet(1)])
     connection = sqlite3.connect(tmp_path / "_work/ledger.sqlite")
     copy = "INSERT INTO triplets SELECT aoi, ?, year, season, tile, ?, cap, sizes, digests, bytes FROM triplets"
     for name, slot in (("other", 1), ("other", 0), ("other", 5)):
@@ -147,14 +147,14 @@ def test_the_database_itself_keeps_the_cap(tmp_path, ledger):
 
 def test_the_cap_is_the_one_of_the_rules(tmp_path):
     two = SqlLedger.connect(url_of(tmp_path), cap=2)
-    two.record_triplet(a_triplet(2))
+    two.record_triplets([a_triplet(2)])
     with pytest.raises(SlotTaken, match="cap, 2"):
-        two.record_triplet(a_triplet(3, "third"))
+        two.record_triplets([a_triplet(3, "third")])
 
 
 def test_sizes_and_digests_follow_the_last_record(ledger):
-    ledger.record_triplet(a_triplet(sizes={"s1": 1}))
-    ledger.record_triplet(a_triplet(sizes={"s1": 2}))
+    ledger.record_triplets([a_triplet(sizes={"s1": 1})])
+    ledger.record_triplets([a_triplet(sizes={"s1": 2})])
     assert ledger.triplets(FALL)[0].sizes == {"s1": 2}
 
 
@@ -181,7 +181,7 @@ def test_partitions_are_those_of_any_table_in_order(ledger):
         if n % 3 == 0:
             ledger.record_candidates([a_candidate(partition=partition)])
         elif n % 3 == 1:
-            ledger.record_triplet(a_triplet(partition=partition, name=f"name-{n}"))
+            ledger.record_triplets([a_triplet(partition=partition, name=f"name-{n}")])
         else:
             ledger.record_event(partition, "search", "found")
     assert ledger.partitions() == tuple(sorted(partitions))
@@ -200,7 +200,7 @@ def test_the_candidates_of_a_partition_are_replaced_and_no_others(ledger):
 def test_triplets_that_change_places_are_exchanged_at_once(ledger):
     first, second = a_triplet(1, "first"), a_triplet(2, "second")
     for one in (first, second):
-        ledger.record_triplet(one)
+        ledger.record_triplets([one])
     ledger.exchange_triplets([first, second], [a_triplet(2, "first"), a_triplet(1, "second")])
     assert [one.name for one in ledger.triplets_of("nevada")] == ["second", "first"]
     with pytest.raises(SlotTaken):
@@ -262,11 +262,11 @@ def test_a_locked_database_may_be_free_later(tmp_path, monkeypatch):
     other = sqlite3.connect(tmp_path / "_work/ledger.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Retryable, match="does not answer: database is locked"):
-        ledger.record_triplet(a_triplet())
+        ledger.record_triplets([a_triplet()])
     assert ledger.triplets(FALL) == []  # readers go on
     other.execute("COMMIT")
     other.close()
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
 
 
 def fill_slots(folder, me, start, answers):
@@ -276,7 +276,7 @@ def fill_slots(folder, me, start, answers):
     for column in range(10):
         for slot in (1, 2, 3, 4):
             try:
-                ledger.record_triplet(a_triplet(slot, f"{me}-{column}-{slot}", tile=TileId(11, column, 5)))
+                ledger.record_triplets([a_triplet(slot, f"{me}-{column}-{slot}", tile=TileId(11, column, 5))])
                 won += 1
             except SlotTaken:
                 pass

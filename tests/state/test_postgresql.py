@@ -38,7 +38,7 @@ def fill_slots(url, me, start, answers):
         tile = TileId(11, (column + me) % TILES, 5)
         for slot in (0, 1, 2, 3, 4, 5):
             try:
-                ledger.record_triplet(a_triplet(slot, f"{me}-{tile}-{slot}", tile=tile))
+                ledger.record_triplets([a_triplet(slot, f"{me}-{tile}-{slot}", tile=tile)])
                 won.append((tile, slot))
             except SlotTaken:
                 pass
@@ -65,7 +65,7 @@ def test_sixteen_processes_that_make_the_schema_and_want_every_slot_share_the_ca
 
 
 def test_the_database_itself_keeps_the_cap(postgresql_server, url):
-    SqlLedger.connect(url).record_triplet(a_triplet(1))
+    SqlLedger.connect(url).record_triplets([a_triplet(1)])
     copy = "INSERT INTO triplets SELECT aoi, 'other', year, season, tile, {}, cap, sizes, digests FROM triplets"
     for slot, constraint in ((1, "uq_triplets"), (0, "ck_triplets"), (5, "ck_triplets")):
         with pytest.raises(Exception, match="non-zero exit") as caught:
@@ -85,7 +85,7 @@ def test_revisions_and_tables_agree(url):
 def test_no_connection_is_held_between_transactions(postgresql_server, url):
     ledgers = [SqlLedger.connect(url) for _ in range(3)]
     for ledger in ledgers:
-        ledger.record_triplet(a_triplet())
+        ledger.record_triplets([a_triplet()])
         ledger.partitions()
     held = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database_of(url)}'"
     assert postgresql_server.sql(held) == "0\n"
@@ -93,13 +93,13 @@ def test_no_connection_is_held_between_transactions(postgresql_server, url):
 
 def test_a_server_that_is_down_is_left_to_a_later_try_and_nothing_recorded_is_lost(postgresql_server, url):
     ledger = SqlLedger.connect(url)
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
     postgresql_server.kill()
-    for act in (lambda: ledger.record_triplet(a_triplet(2, "second")), lambda: ledger.triplets(FALL)):
+    for act in (lambda: ledger.record_triplets([a_triplet(2, "second")]), lambda: ledger.triplets(FALL)):
         with pytest.raises(Retryable, match="does not answer"):
             act()
     postgresql_server.start()
-    ledger.record_triplet(a_triplet(2, "second"))
+    ledger.record_triplets([a_triplet(2, "second")])
     assert [one.slot for one in ledger.triplets(FALL)] == [1, 2]
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_dies_within_a_transaction_leaves_none_of_it(postgresql_se
 
     monkeypatch.setattr(ledger, "_record_one", record_and_die)
     with pytest.raises(Retryable, match="does not answer"):
-        ledger.record_triplet(a_triplet())
+        ledger.record_triplets([a_triplet()])
     postgresql_server.start()
     assert ledger.triplets(FALL) == []
 
@@ -133,7 +133,7 @@ def worker(postgresql_server, url):
 
 def test_a_user_of_the_rows_alone_can_do_all_that_workers_do(worker):
     ledger = SqlLedger.connect(worker)
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
     ledger.record_candidates([a_candidate()])
     ledger.quarantine("S1A_X", "no manifest")
     ledger.record_event(FALL, "search", "found")

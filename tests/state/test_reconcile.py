@@ -88,7 +88,7 @@ def test_a_row_without_metadata_goes_and_leaves_its_slot(store, ledger, metadata
     store.delete(metadata[0])
     assert (metadata[0], Kind.EXTRA_ROW) in kinds(compare(store, ledger))
     assert len(ledger.triplets(FALL)) == 1
-    ledger.record_triplet(dataclasses.replace(gone[0], name="another"))
+    ledger.record_triplets([dataclasses.replace(gone[0], name="another")])
 
 
 def test_a_row_that_differs_is_made_to_say_what_the_metadata_say(store, ledger):
@@ -167,7 +167,7 @@ def test_a_slot_beyond_the_cap_is_told(store, ledger, metadata):
 
 
 def test_an_area_that_only_the_ledger_knows_is_looked_at_too(store, ledger):
-    ledger.record_triplet(a_triplet())
+    ledger.record_triplets([a_triplet()])
     assert compare(store, ledger, aoi="tiny") == []
     assert kinds(compare(store, ledger)) == [("nevada/metadata/lat_37.9_lon_-116.1_a.json", Kind.EXTRA_ROW)]
     assert ledger.triplets_of("nevada") == []
@@ -200,7 +200,7 @@ def test_a_triplet_that_is_finished_meanwhile_stays_recorded(store, ledger, meta
     def finish():
         store.put_if_absent(metadata[0], body)
         for one in rows:
-            ledger.record_triplet(one)
+            ledger.record_triplets([one])
 
     compare(Finishing(store, finish, when), ledger)
     assert ledger.triplets(FALL) == rows
