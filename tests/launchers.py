@@ -62,7 +62,7 @@ def scheduler(environ, dags):
         def api(path, body=None, method=None):
             return ask(port, f"/api/v2/{path}", token, body, method)
 
-        wait(lambda: {d["dag_id"] for d in api("dags")["dags"]} == set(dags))
+        wait(lambda: {d["dag_id"] for d in api("dags")["dags"]} == {*dags, "sen12ts_watch"})
         yield SimpleNamespace(api=api, hint=hint)
     finally:
         process.terminate()

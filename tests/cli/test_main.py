@@ -8,7 +8,7 @@ from sen12ts_pipeline.errors import BadProduct, ConfigurationError, Rejected, Re
 
 COMMANDS = (
     *("backscatter", "interferogram", "fetch", "card", "export", "run", "plan", "why", "verify", "simulate"),
-    *("fetch-aux", "doctor", "gaps", "reconcile", "gc"),
+    *("fetch-aux", "doctor", "gaps", "measure", "reconcile", "gc"),
 )
 OPTIONS = {
     "backscatter": ("--dem", "--dem-vertical", "--grid", "--out", "--geoid", "--slice", "--spacing"),
@@ -24,6 +24,7 @@ OPTIONS = {
     "fetch-aux": ("--labels", "--orbits"),
     "doctor": (),
     "gaps": ("--year", "--fill"),
+    "measure": ("--aoi",),
     "reconcile": ("--aoi", "--dry-run", "--digests"),
     "gc": ("--aoi", "--older-than-days", "--artifacts", "--delete"),
 }

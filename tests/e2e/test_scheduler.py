@@ -1,8 +1,11 @@
 """A partition through a real scheduler: the services of `make ui`, the DAG of a small simulated area."""
 
+import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -18,7 +21,27 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def airflow(tiny, tmp_path_factory):
+def webhook():
+    """A webhook on this machine, with the texts that it got."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.server.texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.texts = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def airflow(tiny, webhook, tmp_path_factory):
     """Running services with an area for each test, one of them with a broken elevation model."""
     base = tmp_path_factory.mktemp("scheduler")
     (base / "dem.tif").write_text("no raster")
@@ -33,6 +56,7 @@ def airflow(tiny, tmp_path_factory):
     (base / "config" / "pipeline.yaml").write_text("workers: 1\n")
     environ = launchers.environment(base / "state")
     environ |= {"SEN12TS_CONFIG": str(base / "config" / "pipeline.yaml"), "STORE": str(base / "store")}
+    environ["SEN12TS_ALERT_WEBHOOK"] = f"http://127.0.0.1:{webhook.server_port}/"
     with launchers.scheduler(environ, ["tiny", "broken", "empty", "later"]) as running:
         running.store = base / "store"
         yield running
@@ -66,6 +90,16 @@ def test_a_failed_task_fails_the_run_at_once_and_the_watcher_sees_it(airflow):
     assert states["search"] == ("failed", 1), "a wrong setting is not tried again"
     assert states["report"][0] == "upstream_failed"
     assert states["watcher"][0] == "failed"
+
+
+def test_the_watch_tells_people_of_a_partition_that_failed(airflow, webhook):
+    launchers.trigger(airflow, "broken", {"season": "summer"})
+    state, _ = launchers.trigger(airflow, "sen12ts_watch", {})
+    assert state == "success"
+    assert [text for text in webhook.texts if text.startswith("sen12ts: broken/2023-summer: search failed: Config")]
+    launchers.wait(
+        lambda: any(text.endswith("see its tasks") or "of broken has failed" in text for text in webhook.texts)
+    )
 
 
 def test_a_backfill_over_a_year_makes_its_four_partitions(airflow):

@@ -167,7 +167,7 @@ def moved(text, seconds):
     """A time later by seconds; any other text as it is."""
     try:
         return f"{parse_time(text) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%f}"
-    except ValueError:
+    except (ValueError, OverflowError):
         return text
 
 
