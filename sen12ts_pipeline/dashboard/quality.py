@@ -113,9 +113,8 @@ def _distribution(one: Measure, counts: Mapping[str, Mapping[int, int]], odd: Ma
     step, mine = (one.high - one.low) / BINS, counts.get(one.name, {})
     edges = [one.low + k * step for k in range(BINS + 1)]
     slack = 1e-9 * (one.high - one.low)
-    outside = [edges[k + 1] <= one.least + slack or edges[k] >= one.most - slack for k in range(BINS)]
-    within = one.bin(one.least), one.bin(one.most)
-    outside = [out and k not in within for k, out in enumerate(outside)]
+    only = one.bin(one.most) if one.least == one.most else None
+    outside = [k != only and (edges[k + 1] <= one.least + slack or edges[k] >= one.most - slack) for k in range(BINS)]
     filled = [mine.get(k, 0) for k in range(BINS)]
     return Distribution(one, filled, outside, sum(filled), odd.get(one.name, 0))
 

@@ -156,6 +156,14 @@ def test_what_was_measured_when_triplets_were_made_is_shown_and_nothing_of_them_
     assert "Checks" in small.get("/quality").text
 
 
+def test_bins_of_what_is_not_expected_are_marked(small):
+    marked = {one["measure"]["name"]: one["odd_bins"] for one in small.get("/api/quality").json()["checks"]}
+    assert marked["alignment"] == [False] * 6 + [True] * 18, "up to 15 m of 60"
+    assert marked["seam_jump"] == [False] * 7 + [True] * 17, "up to 0.35 rad of 1.2"
+    assert marked["outside"] == [False] + [True] * 23, "no pixel"
+    assert marked["coherence_excess"] == [True] * 3 + [False] * 21, "from -0.03 on, of -0.2 to 1"
+
+
 def test_a_bad_triplet_is_listed_and_leads_to_the_page_where_it_can_be_withheld(fresh):
     ledger = fresh.sources.ledger()
     name = "lat_37.9306_lon_-4.8206_s1date_2023-09-18_s2date_2023-09-17_s1track_75_s1lookpass_RD"
