@@ -334,15 +334,26 @@ def _make_way(path: Path, manifest: bytes) -> None:
 def _locked(part: Path) -> Iterator[None]:
     """The folder in which a product grows, for this process alone; others wait until it is done or has given up."""
     while True:
-        part.mkdir(exist_ok=True)
-        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            part.mkdir(exist_ok=True)
+            descriptor = os.open(part, os.O_RDONLY)
+        except (FileExistsError, FileNotFoundError):  # another has just completed it: it has another name now
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if part.exists() and os.path.samestat(part.stat(), os.fstat(descriptor)):
+            if _is(part, descriptor):
                 yield
                 return
         finally:
             os.close(descriptor)
+
+
+def _is(part: Path, descriptor: int) -> bool:
+    """Whether a path still names what is open."""
+    try:
+        return os.path.samestat(part.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _copy_samples(files: ProductFiles, plan: _Plan, part: Path, note: Note) -> None:

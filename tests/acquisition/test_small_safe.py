@@ -258,6 +258,21 @@ class TestASecondTime:
         assert set(made) == set(tmp_path.iterdir())
         assert len(files.asked) == 2
 
+    def test_one_that_another_completes_just_now_is_found(self, safe, small, tmp_path, monkeypatch):
+        opened, late = os.open, []
+
+        def just_before(path, *flags, **more):
+            if str(path).endswith(".part") and not late:
+                late.append(path)
+                shutil.copytree(small, tmp_path / small.name)
+                path.rmdir()
+            return opened(path, *flags, **more)
+
+        monkeypatch.setattr(os, "open", just_before)
+        assert write_small(FolderProduct(safe), SECOND, BOTH, tmp_path) == tmp_path / small.name
+        assert late
+        assert list(tmp_path.iterdir()) == [tmp_path / small.name]
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
