@@ -68,7 +68,7 @@ def test_a_plan_of_a_folder_tells_processors_and_disk_and_nothing_of_fetching(se
     lines = report.plan_text(str(PARTITION), services).splitlines()
     assert lines[-3:] == [
         "  needs       6 slices with 12 bursts, 5 granules",
-        "  processors  0.00084 CPU hours",
+        "  processors  0.00092 CPU hours",
         "  disk        78.2 MB at most, spool and store",
     ]
 
