@@ -15,10 +15,12 @@ import yaml
 
 from sen12ts_pipeline.dashboard.access import Access
 from sen12ts_pipeline.dashboard.sources import Sources
-from sen12ts_pipeline.settings.load import write_aoi
+from sen12ts_pipeline.settings.load import find_aoi, write_aoi
+from sen12ts_pipeline.state.folder import FolderStore
+from sen12ts_pipeline.state.ledger import SqlLedger
 from tests import launchers, worlds
 from tests.dashboard import ledgers
-from tests.dashboard.conftest import finished, served
+from tests.dashboard.conftest import served
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -163,11 +165,10 @@ def bare(browser):
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
-    """Services over a small simulated data set: two tiles, eight triplets."""
-    return finished("tall", tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def demo_sources(demo, tmp_path_factory):
-    area = worlds.area_of(worlds.world("tall", tmp_path_factory.getbasetemp()))
-    return Sources(lambda: demo.ledger, lambda: demo.store, lambda: {area.name: area})
+    """What `make run` makes without any variable: its ledger, store and area, as the pages see them."""
+    store = tmp_path_factory.mktemp("demo") / "store"
+    process = launchers.start("run", {**launchers.environment(store.parent / "state"), "STORE": str(store)})
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    ledger, area = SqlLedger.connect(f"sqlite:///{store}/_work/ledger.sqlite"), find_aoi("demo", {})
+    return Sources(lambda: ledger, lambda: FolderStore(store), lambda: {area.name: area})

@@ -210,21 +210,22 @@ ALL = ["/", "/map", "/availability", "/funnel", "/candidates", "/triplets", "/qu
 ALL += ["/why?tile=30_-63_1640", "/withheld"]
 
 
-def test_every_page_opens_on_a_small_data_set_and_says_what_its_ledger_holds(bare, demo, demo_sources):
-    fall = Partition.parse("tall/2023-fall")
-    made, pairs = demo.ledger.triplets(fall), demo.ledger.candidates(partition=fall)
-    with bare(demo_sources) as page:
+def test_every_page_opens_on_the_demo_and_says_what_its_ledger_holds(bare, demo):
+    fall = Partition.parse("demo/2023-fall")
+    made, pairs = demo.ledger().triplets(fall), demo.ledger().candidates(partition=fall)
+    tiles = {one.tile for one in made}
+    with bare(demo) as page:
         for path in ALL:
             assert quickest(lambda path=path: page.open(path), FIRST_VIEW_S) < FIRST_VIEW_S
             assert "cannot be shown" not in page.text
         page.open("/")
         assert page.numbers(".cards div:nth-child(1)")[0] == len(made)
-        assert page.numbers(".cards div:nth-child(2)")[0] == len({one.tile for one in made})
+        assert page.numbers(".cards div:nth-child(2)")[0] == len(tiles)
         page.open("/map")
-        tiles = "return document.getElementById('map').dataset.tiles"
-        assert int(page.until(lambda: page.driver.execute_script(tiles))) >= len({one.tile for one in made})
+        drawn = "return document.getElementById('map').dataset.tiles"
+        assert int(page.until(lambda: page.driver.execute_script(drawn))) >= len(tiles)
         page.open("/availability")
-        assert f"2 tiles, {len(made)} triplets" in page.text
+        assert f"{len(tiles)} tiles, {len(made)} triplets" in page.text
         page.open("/funnel")
         assert f"make {len(pairs)} pairs" in page.text
         page.open("/triplets")
@@ -232,8 +233,8 @@ def test_every_page_opens_on_a_small_data_set_and_says_what_its_ledger_holds(bar
         page.open("/quality")
         assert page.numbers(".cards")[:3] == [len(made), len(made), 0], "all are measured, none is odd"
         page.open("/resources")
-        assert f"tall\t{len(made)}\t" in page.text
-        page.open(f"/triplets/tall/{made[0].name}")
+        assert f"demo\t{len(made)}\t" in page.text
+        page.open(f"/triplets/demo/{made[0].name}")
         sizes = "return [...document.images].map(image => image.naturalWidth)"
         page.until(lambda: all(page.driver.execute_script(sizes)))
         assert "outside" not in page.text.partition("Layers")[2].partition("Provenance")[0]
@@ -250,25 +251,25 @@ def test_pages_over_nothing_say_what_to_do(bare, tmp_path):
         page.picture("empty")
 
 
-def test_one_failed_partition_stands_first_and_all_else_is_shown(bare, demo, demo_sources):
-    winter = Partition.parse("tall/2023-winter")
-    demo.ledger.record_event(winter, "radar", ledgers.BROKEN)
-    with bare(demo_sources) as page:
+def test_one_failed_partition_stands_first_and_all_else_is_shown(bare, demo):
+    winter = Partition.parse("demo/2023-winter")
+    demo.ledger().record_event(winter, "radar", ledgers.BROKEN)
+    with bare(demo) as page:
         page.open("/")
         assert page.text.index(ledgers.BROKEN) < page.text.index("Areas and seasons")
         assert "clear the task" in page.text
         assert len(page.driver.find_elements("css selector", ".s-failed")) == 1
         assert len(page.driver.find_elements("css selector", ".s-done")) == 1
-        page.open("/funnel?aoi=tall&season=winter")
+        page.open("/funnel?aoi=demo&season=winter")
         assert "What to do:" in page.text
-    demo.ledger.record_event(winter, "report", "report written")
+    demo.ledger().record_event(winter, "report", "report written")
 
 
-def test_without_its_ledger_every_page_says_what_is_wrong_and_what_to_do(bare, demo_sources):
+def test_without_its_ledger_every_page_says_what_is_wrong_and_what_to_do(bare, demo):
     def down():
         raise Retryable("the ledger postgresql://host/name does not answer: connection refused")
 
-    with bare(replace(demo_sources, ledger=down)) as page:
+    with bare(replace(demo, ledger=down)) as page:
         for path in ALL:
             page.open(path)
             assert "the ledger postgresql://host/name does not answer" in page.text
