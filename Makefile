@@ -15,9 +15,9 @@ BIN := .venv/bin
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 	@printf '\nVariables of make run, all optional; without them the simulated demo is made:\n'
-	@sed -nE 's/^    "([A-Z_]+)": "(.*)",$$/  \1\t\2/p' deploy/local/variables.py | expand -t 21
+	@sed -nE 's/^    "([A-Z_]+)": "(.*)",$$/  \1\t\2/p' deploy/local/variables.py | expand -t 26
 
 setup: ## Make the environment .venv (run by the other targets when needed)
 	@for python in $(PYTHONS); do \
