@@ -120,7 +120,7 @@ def object_store(folder, volumes=8):
     ports += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     here = ["-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-volume.max={volumes}", "-master.volumeSizeLimitMB=64"]
     with (folder / "log").open("wb") as log:
-        command = [seaweed(), "server", *here, "-s3", "-s3.config=s3.json", *ports]
+        command = [seaweed(), "-logdir=.", "server", *here, "-s3", "-s3.config=s3.json", *ports]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield _found_at(s3)
