@@ -51,7 +51,7 @@ def run(stack):
         (stack.drills / f"hold.{task}").touch()
     run = stack.trigger("outages")
     for task, outage in OUTAGES.items():
-        wait(lambda: not (stack.drills / f"outages.{task}.held").exists(), 180, lambda: stack.told(run))  # noqa: B023
+        wait((stack.drills / f"holds.{task}").exists, 180, lambda: stack.told(run))
         outage(stack)
         (stack.drills / f"hold.{task}").unlink()
     stack.finish(run, 800)

@@ -63,8 +63,10 @@ def killed_for_memory(_services):
 
 
 def held(_services):
-    """The task stays where it is until the drill says that it may go on."""
-    while (DRILLS / f"hold.{get_current_context()['ti'].task_id}").exists():
+    """The task, connected to everything, says that it is there, and stays until the drill lets it go on."""
+    task = get_current_context()["ti"].task_id
+    (DRILLS / f"holds.{task}").touch()
+    while (DRILLS / f"hold.{task}").exists():
         time.sleep(0.2)
 
 
