@@ -127,6 +127,10 @@ def object_store(folder, volumes=8):
         finally:
             process.kill()  # its own way to end may take minutes, and nothing of it is kept
             process.wait()
+            mine = {str(port + more) for port in (master, volume, filer, s3) for more in (0, 10_000)}
+            for file in Path("/tmp").glob("seaweedfs-*.sock"):  # where it puts them, whatever TMPDIR says
+                if file.stem.rpartition("-")[2] in mine:
+                    file.unlink(missing_ok=True)
 
 
 def wait_for(environment):
