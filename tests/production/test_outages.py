@@ -48,12 +48,12 @@ def run(stack):
     """A run during which one service after another fails; each task named above works from before to after."""
     for task in OUTAGES:
         (stack.drills / f"outages.{task}.held").touch()
-        (stack.drills / f"hold.{task}").touch()
     run = stack.trigger("outages")
     for task, outage in OUTAGES.items():
-        wait((stack.drills / f"holds.{task}").exists, 180, lambda: stack.told(run))
+        held = stack.drills / f"{task}.is_held"
+        wait(held.exists, 180, lambda: stack.told(run))
         outage(stack)
-        (stack.drills / f"hold.{task}").unlink()
+        held.unlink()
     stack.finish(run, 800)
     return run
 

@@ -63,10 +63,10 @@ def killed_for_memory(_services):
 
 
 def held(_services):
-    """The task, connected to everything, says that it is there, and stays until the drill lets it go on."""
-    task = get_current_context()["ti"].task_id
-    (DRILLS / f"holds.{task}").touch()
-    while (DRILLS / f"hold.{task}").exists():
+    """The task, connected to everything, puts down a file that says so, and stays until the drill takes it away."""
+    here = DRILLS / f"{get_current_context()['ti'].task_id}.is_held"
+    here.touch()
+    while here.exists():
         time.sleep(0.2)
 
 
