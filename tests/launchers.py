@@ -60,13 +60,23 @@ def scheduler(environ, dags):
         token = ask(port, "/auth/token", body=body)["access_token"]
 
         def api(path, body=None, method=None):
-            return ask(port, f"/api/v2/{path}", token, body, method)
+            try:
+                return ask(port, f"/api/v2/{path}", token, body, method)
+            except OSError as error:
+                error.add_note(_ends_of_logs(Path(environ["SEN12TS_STATE"])))
+                raise
 
         wait(lambda: {d["dag_id"] for d in api("dags")["dags"]} == {*dags, "sen12ts_watch"})
         yield SimpleNamespace(api=api, hint=hint)
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def _ends_of_logs(state, lines=30):
+    """What the services said last."""
+    logs = sorted(state.rglob("ui-*.log"))
+    return "\n".join(f"--- {path.name}\n" + "\n".join(path.read_text().splitlines()[-lines:]) for path in logs)
 
 
 def wait(holds, seconds=300):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -73,6 +74,15 @@ def test_a_partition_is_what_the_stages_make_without_airflow(airflow, tiny, tmp_
     assert worlds.files_of(airflow.store, "tiny") == expected
     shown = {t["rendered_map_index"] for t in tasks if t["task_id"] == "screen_optical"}
     assert all(name.startswith("S2") for name in shown), "a shard is shown by its name"
+
+
+def test_requests_that_write_at_one_time_all_succeed(airflow):
+    def pause(number):
+        return airflow.api("dags/later", {"is_paused": bool(number % 2)}, "PATCH")["dag_id"]
+
+    with ThreadPoolExecutor(4) as people:
+        assert list(people.map(pause, range(200))) == ["later"] * 200
+    airflow.api("dags/later", {"is_paused": True}, "PATCH")
 
 
 def test_an_empty_partition_succeeds(airflow):
