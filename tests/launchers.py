@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+
+from tests import servers
 
 ROOT = Path(__file__).parents[1]
 FINAL = {"success", "failed"}
@@ -49,9 +50,7 @@ def read_until(process, pattern):
 @contextmanager
 def scheduler(environ, dags):
     """The services of `make ui`, when they know the DAGs; yields what asks its API, and what its hint says."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = servers.free_ports(1)
     process = start("ui", {**environ, "PORT": str(port)})
     try:
         password = read_until(process, r"^  password  (\S+)$")[1]

@@ -86,7 +86,7 @@ def rclone(folder):
 def _serving(folder, name, arguments, region="default"):
     if not program(name):
         pytest.skip(f"needs {name} (requirements/dev.txt)")
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program(name), *arguments(port)], cwd=folder, stdout=log, stderr=log)
         try:
@@ -115,7 +115,7 @@ def object_store(folder, volumes=8):
     folder.mkdir()
     identity = {"name": "tests", "credentials": [{"accessKey": "key", "secretKey": "secret"}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    master, volume, filer, s3 = _free_ports(4)
+    master, volume, filer, s3 = free_ports(4)
     ports = [f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"]
     ports += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     here = ["-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-volume.max={volumes}", "-master.volumeSizeLimitMB=64"]
@@ -150,10 +150,10 @@ def wait_for(environment):
     raise AssertionError("the object store does not answer")
 
 
-def _free_ports(count):
-    """Ports p for which p and p + 10000, where SeaweedFS puts its own protocol, are free."""
+def free_ports(count):
+    """Ports p, below those that the system gives out by itself; they and p + 10000, SeaweedFS' own, are free."""
     found = []
-    for port in range(21000 + time.time_ns() % 9000, 40000):
+    for port in range(11_000 + time.time_ns() % 10_000, 22_700):
         with socket.socket() as one, socket.socket() as other:
             try:
                 one.bind(("127.0.0.1", port))

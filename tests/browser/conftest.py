@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from sen12ts_pipeline.dashboard.sources import Sources
 from sen12ts_pipeline.settings.load import find_aoi, write_aoi
 from sen12ts_pipeline.state.folder import FolderStore
 from sen12ts_pipeline.state.ledger import SqlLedger
-from tests import launchers, worlds
+from tests import launchers, servers, worlds
 from tests.dashboard import ledgers
 from tests.dashboard.conftest import served
 
@@ -46,9 +45,7 @@ def airflow(store, tmp_path_factory):
     areas = [*ledgers.areas(config).values(), worlds.area_of(worlds.world("tiny", tmp_path_factory.getbasetemp()))]
     for area in areas:
         write_aoi(area, config / "aois")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = servers.free_ports(1)
     known = {"STORE": str(store), "PORT": str(port), "SEN12TS_CONFIG": str(config / "pipeline.yaml")}
     process = launchers.start("ui", {**launchers.environment(state), **known})
     try:

@@ -8,16 +8,14 @@ import psutil
 import pytest
 
 from deploy.local import ui
-from tests import launchers
+from tests import launchers, servers
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return servers.free_ports(1)[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

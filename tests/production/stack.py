@@ -61,7 +61,7 @@ class Redis:
 
     def __init__(self, folder):
         self._folder, self.password = folder, secrets.token_hex(8)
-        (self.port,) = servers._free_ports(1)
+        (self.port,) = servers.free_ports(1)
 
     def __enter__(self):
         config = f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\nappendonly yes\ndir {self._folder}\n"
@@ -128,7 +128,7 @@ class Stack:
         self._until.close()
 
     def _environment(self):
-        (self.port,) = servers._free_ports(1)
+        (self.port,) = servers.free_ports(1)
         database = self.postgresql.new_database()
         self.ledger = self.postgresql.new_database()
         ours = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "SEN12TS", "AWS", "PYTHON"))}
@@ -157,7 +157,7 @@ class Stack:
             "AIRFLOW__CELERY__BROKER_URL": self.redis.url,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{sync}",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self._base / "logs"),
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(servers._free_ports(1)[0]),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(servers.free_ports(1)[0]),
             "SEN12TS_CONFIG": str(self._config),
             "SEN12TS__LEDGER": self.ledger,
             "SEN12TS__S3__ADDRESSING": "path",
