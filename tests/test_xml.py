@@ -45,9 +45,9 @@ def test_comments_and_instructions_are_no_children():
     ids=lambda body: repr(body[:30]),
 )
 def test_what_is_malformed_or_dangerous_is_a_bad_product(body):
-    begun = time.process_time()
+    begun = time.perf_counter()
     with pytest.raises(BadProduct) as caught:
         parse(body, product="S1A_X", member="manifest.safe")
     assert (caught.value.product, caught.value.member) == ("S1A_X", "manifest.safe")
     assert "must" in caught.value.reason
-    assert time.process_time() - begun < 1
+    assert time.perf_counter() - begun < 1

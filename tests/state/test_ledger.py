@@ -289,7 +289,7 @@ def test_processes_that_open_and_fill_one_ledger_share_its_slots(tmp_path):
     workers = [SPAWN.Process(target=fill_slots, args=(tmp_path, me, start, answers)) for me in (1, 2, 3)]
     for worker in workers:
         worker.start()
-    won = [answers.get(timeout=300) for _ in workers]
+    won = [answers.get(timeout=60) for _ in workers]
     for worker in workers:
         worker.join()
     ledger = SqlLedger.connect(url_of(tmp_path))

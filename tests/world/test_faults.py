@@ -33,7 +33,7 @@ def got(host, path="/file", **headers):
     """Status, headers and body, or the error that reading met."""
     request = urllib.request.Request(host.url + path, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -25,7 +25,7 @@ def got(url, body=None, headers=None, method=None):
     """Status, headers and body of an answer; redirections are not followed."""
     request = urllib.request.Request(url, body, headers or {}, method=method)
     try:
-        with _OPENER.open(request, timeout=60) as answer:
+        with _OPENER.open(request, timeout=10) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -17,7 +17,7 @@ OPEN = {"Attributes", "AdditionalAttributes"}
 
 def asked(url, body=None, headers=None):
     """JSON that a host answers."""
-    with urllib.request.urlopen(urllib.request.Request(url, body, headers or {}), timeout=60) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers or {}), timeout=10) as answer:
         return json.load(answer)
 
 
@@ -160,7 +160,7 @@ def test_entries_of_asf(world, collection, known):
 def test_listings_of_the_bucket_of_orbits(world):
     bucket, seen, marker = world.url("orbits"), [], ""
     for _ in range(3):
-        with urllib.request.urlopen(f"{bucket}/?prefix=AUX_POEORB&marker={marker}", timeout=60) as answer:
+        with urllib.request.urlopen(f"{bucket}/?prefix=AUX_POEORB&marker={marker}", timeout=10) as answer:
             files, marker = orbit_files_of_bucket(answer.read(), bucket="s1-orbits")
         seen += files
         if not marker:
