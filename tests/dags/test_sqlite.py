@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import importlib
+import runpy
 import sqlite3
-import sys
 
 import pytest
+from sqlalchemy import Engine, event
 
 from deploy.local.environment import SQLITE_SETTINGS
 
@@ -79,10 +80,15 @@ def test_other_databases_need_no_turns(dags, monkeypatch, database, middlewares)
     importlib.reload(plugin)
 
 
-def test_a_transaction_takes_the_right_to_write_first_and_ends_without_waiting_for_the_disk(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(SQLITE_SETTINGS))
-    monkeypatch.delitem(sys.modules, "airflow_local_settings", raising=False)
-    arguments = importlib.import_module("airflow_local_settings").CONNECT_ARGUMENTS
+@pytest.fixture
+def arguments():
+    """How Airflow connects; what its settings do to all engines of a process ends with the test."""
+    settings = runpy.run_path(str(SQLITE_SETTINGS / "airflow_local_settings.py"))
+    yield settings["CONNECT_ARGUMENTS"]
+    event.remove(Engine, "savepoint", settings["begin_before_savepoint"])
+
+
+def test_a_transaction_takes_the_right_to_write_first_and_ends_without_waiting_for_the_disk(tmp_path, arguments):
     with contextlib.closing(sqlite3.connect(tmp_path / "airflow.db", **arguments)) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (1,), "NORMAL"
         connection.execute("CREATE TABLE t (c)")
